@@ -1,0 +1,1 @@
+//! Examples of doorward; each is a program of its own.

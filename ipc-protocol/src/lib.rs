@@ -1,0 +1,15 @@
+//! What the two sides of doorward say to each other: the operation table, the
+//! typed requests and replies, their bounded codec and the lanes they travel on.
+//!
+//! No policy lives here. Everything that a hostile peer can send is bounded
+//! before anything is allocated, and a received descriptor is owned at once.
+#![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod operation;
+pub mod reply;
+pub mod request;
+
+pub use operation::{Operation, Row};
+pub use reply::{FileStat, FileSystemStat, Reply};
+pub use request::{Base, Request};

@@ -1,0 +1,1 @@
+//! Black-box tests of doorward; the tests themselves are in `tests/tests/`.
