@@ -73,9 +73,11 @@ pub fn encode_trusted<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
 /// # Errors
 /// [`CodecError`] when it is malformed or followed by other bytes.
 pub fn decode_trusted<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let (value, used) =
-        bincode::serde::decode_from_slice(bytes, bincode::config::standard().with_limit::<{ 64 << 20 }>())
-            .map_err(|error| CodecError::Malformed(error.to_string()))?;
+    let (value, used) = bincode::serde::decode_from_slice(
+        bytes,
+        bincode::config::standard().with_limit::<{ 64 << 20 }>(),
+    )
+    .map_err(|error| CodecError::Malformed(error.to_string()))?;
     match bytes.len().saturating_sub(used) {
         0 => Ok(value),
         left => Err(CodecError::Trailing(left)),

@@ -92,11 +92,17 @@ pub struct Row {
 }
 
 const fn call(name: &'static str) -> Call {
-    Call { name, continued: false }
+    Call {
+        name,
+        continued: false,
+    }
 }
 
 const fn continued(name: &'static str) -> Call {
-    Call { name, continued: true }
+    Call {
+        name,
+        continued: true,
+    }
 }
 
 const ONE_PATH: usize = 4096 + 128;
@@ -123,17 +129,42 @@ const fn row(operation: Operation, name: &'static str, calls: &'static [Call]) -
 pub const TABLE: &[Row] = &[
     Row {
         descriptors_out: 1,
-        broker_calls: &["openat2", "openat", "statx", "fstat", "readlinkat", "ftruncate", "fcntl", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "fstat",
+            "readlinkat",
+            "ftruncate",
+            "fcntl",
+            "close",
+        ],
         may_block: true,
-        ..row(Operation::Open, "open", &[call("open"), call("creat"), call("openat"), call("openat2")])
+        ..row(
+            Operation::Open,
+            "open",
+            &[call("open"), call("creat"), call("openat"), call("openat2")],
+        )
     },
     row(
         Operation::Stat,
         "stat",
-        &[call("stat"), call("lstat"), call("newfstatat"), call("statx")],
+        &[
+            call("stat"),
+            call("lstat"),
+            call("newfstatat"),
+            call("statx"),
+        ],
     ),
     Row {
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "faccessat2", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "faccessat2",
+            "close",
+        ],
         ..row(
             Operation::Access,
             "access",
@@ -142,11 +173,19 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         reply_limit: ONE_PATH,
-        ..row(Operation::Readlink, "readlink", &[call("readlink"), call("readlinkat")])
+        ..row(
+            Operation::Readlink,
+            "readlink",
+            &[call("readlink"), call("readlinkat")],
+        )
     },
     Row {
         fronts: Fronts::Notify,
-        ..row(Operation::Chdir, "chdir", &[continued("chdir"), continued("fchdir")])
+        ..row(
+            Operation::Chdir,
+            "chdir",
+            &[continued("chdir"), continued("fchdir")],
+        )
     },
     Row {
         reply_limit: ONE_PATH,
@@ -154,20 +193,54 @@ pub const TABLE: &[Row] = &[
         ..row(Operation::Getcwd, "getcwd", &[call("getcwd")])
     },
     Row {
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "mkdirat", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "mkdirat",
+            "close",
+        ],
         ..row(Operation::Mkdir, "mkdir", &[call("mkdir"), call("mkdirat")])
     },
     Row {
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "unlinkat", "renameat2", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "unlinkat",
+            "renameat2",
+            "close",
+        ],
         ..row(Operation::Rmdir, "rmdir", &[call("rmdir")])
     },
     Row {
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "unlinkat", "renameat2", "close"],
-        ..row(Operation::Unlink, "unlink", &[call("unlink"), call("unlinkat")])
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "unlinkat",
+            "renameat2",
+            "close",
+        ],
+        ..row(
+            Operation::Unlink,
+            "unlink",
+            &[call("unlink"), call("unlinkat")],
+        )
     },
     Row {
         request_limit: TWO_PATHS,
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "renameat2", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "renameat2",
+            "close",
+        ],
         ..row(
             Operation::Rename,
             "rename",
@@ -176,57 +249,141 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         request_limit: TWO_PATHS,
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "linkat", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "linkat",
+            "close",
+        ],
         ..row(Operation::Link, "link", &[call("link"), call("linkat")])
     },
     Row {
         request_limit: TWO_PATHS,
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "symlinkat", "close"],
-        ..row(Operation::Symlink, "symlink", &[call("symlink"), call("symlinkat")])
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "symlinkat",
+            "close",
+        ],
+        ..row(
+            Operation::Symlink,
+            "symlink",
+            &[call("symlink"), call("symlinkat")],
+        )
     },
     Row {
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "fchmodat2", "fchmod", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "fchmodat2",
+            "fchmod",
+            "close",
+        ],
         ..row(
             Operation::Chmod,
             "chmod",
-            &[call("chmod"), call("fchmod"), call("fchmodat"), call("fchmodat2")],
+            &[
+                call("chmod"),
+                call("fchmod"),
+                call("fchmodat"),
+                call("fchmodat2"),
+            ],
         )
     },
     Row {
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "fchownat", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "fchownat",
+            "close",
+        ],
         ..row(
             Operation::Chown,
             "chown",
-            &[call("chown"), call("lchown"), call("fchown"), call("fchownat")],
+            &[
+                call("chown"),
+                call("lchown"),
+                call("fchown"),
+                call("fchownat"),
+            ],
         )
     },
     Row {
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "utimensat", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "utimensat",
+            "close",
+        ],
         ..row(
             Operation::Utimens,
             "utimens",
-            &[call("utime"), call("utimes"), call("futimesat"), call("utimensat")],
+            &[
+                call("utime"),
+                call("utimes"),
+                call("futimesat"),
+                call("utimensat"),
+            ],
         )
     },
     Row {
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "ftruncate", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "ftruncate",
+            "close",
+        ],
         may_block: true,
         ..row(Operation::Truncate, "truncate", &[call("truncate")])
     },
     Row {
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "fstatfs", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "fstatfs",
+            "close",
+        ],
         ..row(Operation::Statfs, "statfs", &[call("statfs")])
     },
     Row {
         fronts: Fronts::Notify,
         request_limit: SMALL,
-        broker_calls: &["pidfd_getfd", "statx", "readlinkat", "flock", "fcntl", "close"],
+        broker_calls: &[
+            "pidfd_getfd",
+            "statx",
+            "readlinkat",
+            "flock",
+            "fcntl",
+            "close",
+        ],
         may_block: true,
         ..row(Operation::Lock, "lock", &[call("flock"), call("fcntl")])
     },
     Row {
         fronts: Fronts::Notify,
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "pidfd_getfd", "inotify_add_watch", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "pidfd_getfd",
+            "inotify_add_watch",
+            "close",
+        ],
         ..row(Operation::Watch, "watch", &[call("inotify_add_watch")])
     },
     Row {
@@ -239,7 +396,14 @@ pub const TABLE: &[Row] = &[
     Row {
         descriptors_out: 1,
         request_limit: SMALL,
-        broker_calls: &["pidfd_getfd", "getsockopt", "connect", "poll", "fcntl", "close"],
+        broker_calls: &[
+            "pidfd_getfd",
+            "getsockopt",
+            "connect",
+            "poll",
+            "fcntl",
+            "close",
+        ],
         may_block: true,
         ..row(Operation::Connect, "connect", &[call("connect")])
     },
@@ -262,7 +426,15 @@ pub const TABLE: &[Row] = &[
     Row {
         fronts: Fronts::Api,
         request_limit: 64 * 1024,
-        broker_calls: &["openat2", "openat", "statx", "readlinkat", "sendmsg", "recvmsg", "close"],
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "sendmsg",
+            "recvmsg",
+            "close",
+        ],
         ..row(Operation::Spawn, "spawn", &[])
     },
     Row {
@@ -327,7 +499,10 @@ mod tests {
     fn every_operation_has_its_row() {
         for (index, row) in TABLE.iter().enumerate() {
             assert_eq!(usize::from(row.operation.code()), index + 1);
-            assert_eq!(Operation::from_code(row.operation.code()), Some(row.operation));
+            assert_eq!(
+                Operation::from_code(row.operation.code()),
+                Some(row.operation)
+            );
             assert_eq!(Operation::from_name(row.name), Some(row.operation));
         }
         assert_eq!(Operation::from_code(0), None);

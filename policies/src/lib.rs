@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 pub mod name;
+pub mod policy;
 pub mod rights;
 pub mod verdict;
 
 pub use name::{AbsName, Component, NameError};
+pub use policy::Policy;
 pub use rights::{Access, Rights};
 pub use verdict::{Denial, Reason, Rule, RuleId, Verdict};

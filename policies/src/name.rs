@@ -76,7 +76,10 @@ impl AbsName {
             Some(_) => return Err(NameError::Relative),
         }
         let mut name = Self::root();
-        for part in bytes.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
+        for part in bytes
+            .split(|&byte| byte == b'/')
+            .filter(|part| !part.is_empty())
+        {
             name.push(Component::new(part)?)?;
         }
         Ok(name)

@@ -1,0 +1,7 @@
+//! Where requests meet policy: what a front hands in, and what it gets back.
+
+mod answer;
+mod asker;
+
+pub use answer::{Answer, Decision, Outcome};
+pub use asker::{Asker, FileIdentity, Patience, Place};
