@@ -1,4 +1,6 @@
 //! doorward: untrusted code runs with no file system, no network and a strict
 //! system-call allowlist; a trusted broker performs what its policy allows.
 
+pub mod audit;
+pub mod front;
 pub mod service;

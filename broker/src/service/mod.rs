@@ -2,6 +2,8 @@
 
 mod answer;
 mod asker;
+mod services;
 
 pub use answer::{Answer, Decision, Outcome};
 pub use asker::{Asker, FileIdentity, Patience, Place};
+pub use services::Services;
