@@ -6,6 +6,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RuleId(pub u32);
 
+impl RuleId {
+    /// No rule of a document: what every sandboxee may do with what is its own,
+    /// such as its own /proc entry, descriptors and working directory.
+    pub const OWN: Self = Self(u32::MAX);
+}
+
 /// Where a rule was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
@@ -56,6 +62,8 @@ pub enum Reason {
     Front,
     /// What was asked for is another process's or the broker's own.
     Foreign,
+    /// The request itself is not well-formed.
+    Malformed,
 }
 
 /// A denial: a value, not an error.
@@ -106,6 +114,7 @@ impl Reason {
             Self::Quota => "a bound or quota is reached",
             Self::Front => "this front cannot ask for it",
             Self::Foreign => "it belongs to another process or to the broker",
+            Self::Malformed => "the request is not well-formed",
         }
     }
 }

@@ -3,7 +3,11 @@
 mod answer;
 mod asker;
 mod services;
+mod setup;
+mod spawner;
 
 pub use answer::{Answer, Decision, Outcome};
 pub use asker::{Asker, FileIdentity, Patience, Place};
 pub use services::Services;
+pub use setup::{Setup, SetupError};
+pub use spawner::Spawner;

@@ -1,0 +1,113 @@
+//! The course of one request: who asks, how long it may take, and what was found on the way.
+
+use doorward_policy::{AbsName, Denial, Policy, Reason, Rights, RuleId, Verdict};
+use rustix::io::Errno;
+
+use crate::service::{Asker, Patience};
+
+/// Why a request does not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It may block and must not here. Nothing has happened.
+    WouldBlock,
+    /// Denied.
+    Denied(Denial),
+    /// Allowed so far, but the kernel said no.
+    Failed(Errno),
+}
+
+impl From<Errno> for Fault {
+    fn from(errno: Errno) -> Self {
+        Self::Failed(errno)
+    }
+}
+
+/// What a step gives.
+pub(crate) type Attempt<T> = Result<T, Fault>;
+
+impl Fault {
+    /// A denial by no rule.
+    pub(crate) fn denied(reason: Reason, errno: Errno) -> Self {
+        Self::Denied(Denial {
+            rule: None,
+            reason,
+            errno: errno.raw_os_error(),
+        })
+    }
+}
+
+/// One request under way.
+pub(crate) struct Course<'a> {
+    /// Who asks.
+    pub(crate) asker: &'a dyn Asker,
+    /// How long it may take.
+    pub(crate) patience: Patience,
+    /// What was decided on: the canonical name once it is reached.
+    pub(crate) object: Vec<u8>,
+    /// The rule that allowed it, or as much of it as was decided.
+    pub(crate) rule: Option<RuleId>,
+}
+
+impl<'a> Course<'a> {
+    /// At its beginning.
+    pub(crate) fn new(asker: &'a dyn Asker, patience: Patience) -> Self {
+        Self {
+            asker,
+            patience,
+            object: Vec::new(),
+            rule: None,
+        }
+    }
+
+    /// Whether it must not block.
+    pub(crate) fn cached(&self) -> bool {
+        self.patience == Patience::Cached
+    }
+
+    /// Records what is decided on.
+    pub(crate) fn at(&mut self, name: &AbsName) {
+        self.object.clear();
+        self.object.extend_from_slice(name.as_bytes());
+    }
+
+    /// Goes on only if the verdict allows.
+    pub(crate) fn obey(&mut self, verdict: Verdict) -> Attempt<()> {
+        match verdict {
+            Verdict::Allow(rule) => {
+                self.rule = Some(rule);
+                Ok(())
+            }
+            Verdict::Deny(denial) => Err(Fault::Denied(denial)),
+        }
+    }
+
+    /// Stops a request that may block.
+    pub(crate) fn may_block(&self) -> Attempt<()> {
+        if self.cached() {
+            Err(Fault::WouldBlock)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Any rule that reaches the name, so that something may be said about it.
+pub(crate) fn reach(rights: &Rights) -> Option<RuleId> {
+    rights
+        .read
+        .or(rights.write)
+        .or(rights.create)
+        .or(rights.delete)
+        .or(rights.special)
+        .or(rights.execute)
+        .or(rights.ancestor)
+        .or(rights.scratch.then_some(RuleId::OWN))
+}
+
+/// The denial of a name, as the policy words it.
+pub(crate) fn denial(policy: &Policy, name: &AbsName, access: doorward_policy::Access) -> Fault {
+    match policy.decide_file(name, access, false) {
+        Verdict::Deny(denial) => Fault::Denied(denial),
+        Verdict::Allow(_) => Fault::denied(Reason::NoRule, Errno::ACCESS),
+    }
+}

@@ -1,0 +1,23 @@
+//! Waiting for the other end of a FIFO without waiting in open(2).
+
+use super::{
+    course::{Attempt, Course, Fault},
+    filesystem::Filesystem,
+};
+
+/// Waits until a FIFO just opened for reading has, or has had, a writer.
+pub(crate) fn await_writer<F: Filesystem>(
+    filesystem: &F,
+    course: &Course<'_>,
+    fifo: &F::Pin,
+) -> Attempt<()> {
+    while !filesystem.has_writer(fifo)? {
+        if let Some(errno) = course.asker.interrupted() {
+            return Err(Fault::Failed(errno));
+        }
+        std::thread::sleep(super::PAUSE);
+    }
+    // Nothing was copied when the writer has not written yet.
+    let _ = filesystem.forget_copy();
+    Ok(())
+}

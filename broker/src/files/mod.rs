@@ -1,0 +1,50 @@
+//! The path engine and the file services.
+//!
+//! What comes in is untrusted: path bytes, flags, modes, descriptor numbers, all
+//! already copied into the broker. Rules are names, so everything here turns names
+//! into pinned objects whose names were then read back from the kernel and judged:
+//! [`Filesystem`] is the file system (the kernel's or a model), `find` turns
+//! a path into a pinned, canonically named object and `entry` into a pinned
+//! directory and one checked component. Services act on pins alone.
+
+mod course;
+mod entry;
+mod fifo;
+mod filesystem;
+mod find;
+mod kernel;
+mod mount;
+mod open;
+mod path;
+mod roots;
+mod status;
+mod walk;
+
+use std::{sync::Arc, time::Duration};
+
+use doorward_policy::Policy;
+
+pub(crate) use course::{Attempt, Course, Fault};
+pub(crate) use filesystem::Filesystem;
+pub(crate) use kernel::Kernel;
+pub(crate) use open::{Grant, Wanted};
+pub(crate) use roots::Roots;
+
+/// Between two tries of what cannot be waited for in the kernel.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The path engine of one sandbox over one file system.
+#[derive(Debug)]
+pub(crate) struct Files<F: Filesystem> {
+    /// The file system.
+    pub(crate) filesystem: F,
+    /// Where walks begin.
+    pub(crate) roots: Roots<F::Pin>,
+    /// What is decided by.
+    pub(crate) policy: Arc<Policy>,
+    /// Whether the sandboxee lives in a view: then ancestors of rules are stand-ins
+    /// there, whose identity says nothing.
+    pub(crate) view: bool,
+    /// The one user and group that exist for the sandboxee, where others show as 65534.
+    pub(crate) only_ids: Option<(u32, u32)>,
+}

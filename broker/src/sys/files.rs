@@ -1,0 +1,86 @@
+//! File system calls without a wrapper: statmount and faccessat2 on a descriptor.
+
+use std::{
+    mem::{MaybeUninit, size_of},
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+use rustix::io::Errno;
+
+/// Number of statmount(2), the same on every architecture (Linux 6.8).
+const STATMOUNT: libc::c_long = 457;
+/// Ask for device, magic and flags of the file system.
+const SB_BASIC: u64 = 1;
+
+/// `struct mnt_id_req`, first version.
+#[repr(C)]
+struct MountRequest {
+    size: u32,
+    spare: u32,
+    mount: u64,
+    parameter: u64,
+}
+
+/// `struct statmount` as far as it is used; the kernel wants the whole 512 bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct MountStatus {
+    size: u32,
+    options: u32,
+    mask: u64,
+    device_major: u32,
+    device_minor: u32,
+    magic: u64,
+    rest: [u64; 60],
+}
+
+fn errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+/// The file-system magic of the mount with this unique id. It never waits for a
+/// file-system server (KERNEL-FACTS F-28).
+pub(crate) fn mount_magic(mount: u64) -> Result<u64, Errno> {
+    let request = MountRequest {
+        size: u32::try_from(size_of::<MountRequest>()).map_err(|_| Errno::INVAL)?,
+        spare: 0,
+        mount,
+        parameter: SB_BASIC,
+    };
+    let mut status = MaybeUninit::<MountStatus>::zeroed();
+    // SAFETY: both pointers are valid for the sizes given, the kernel writes at
+    // most `size_of::<MountStatus>()` bytes and keeps neither.
+    let result = unsafe {
+        libc::syscall(
+            STATMOUNT,
+            &raw const request,
+            status.as_mut_ptr(),
+            size_of::<MountStatus>(),
+            0u32,
+        )
+    };
+    if result != 0 {
+        return Err(errno());
+    }
+    // SAFETY: it was zeroed before the kernel wrote into it, and all its fields are integers.
+    let status = unsafe { status.assume_init() };
+    if status.mask & SB_BASIC == 0 {
+        return Err(Errno::NOSYS);
+    }
+    Ok(status.magic)
+}
+
+/// `faccessat2(descriptor, "", mode, AT_EMPTY_PATH | AT_EACCESS)`.
+pub(crate) fn access(descriptor: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
+    // SAFETY: the path is a NUL-terminated constant and the descriptor is borrowed for the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_faccessat2,
+            descriptor.as_raw_fd(),
+            c"".as_ptr(),
+            mode,
+            libc::AT_EMPTY_PATH | libc::AT_EACCESS,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(errno()) }
+}

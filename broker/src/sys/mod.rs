@@ -1,0 +1,3 @@
+//! The only `unsafe`: raw system calls that rustix and nix do not have.
+
+pub(crate) mod files;
