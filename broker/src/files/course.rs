@@ -1,9 +1,11 @@
 //! The course of one request: who asks, how long it may take, and what was found on the way.
 
-use doorward_policy::{AbsName, Denial, Policy, Reason, Rights, RuleId, Verdict};
+use doorward_policy::{AbsName, Access, Denial, Reason, Rights, RuleId, Verdict};
+use doorward_protocol::Base;
 use rustix::io::Errno;
 
-use crate::service::{Asker, Patience};
+use super::rules::Rules;
+use crate::service::{Asker, Patience, Place};
 
 /// Why a request does not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub(crate) struct Course<'a> {
     pub(crate) object: Vec<u8>,
     /// The rule that allowed it, or as much of it as was decided.
     pub(crate) rule: Option<RuleId>,
+    /// A place asked for already.
+    known: Option<(Base, Place)>,
 }
 
 impl<'a> Course<'a> {
@@ -56,6 +60,19 @@ impl<'a> Course<'a> {
             patience,
             object: Vec::new(),
             rule: None,
+            known: None,
+        }
+    }
+
+    /// The directory that `base` names; asked of the kernel once a request.
+    pub(crate) fn place(&mut self, base: Base) -> Attempt<Place> {
+        match &self.known {
+            Some((known, place)) if *known == base => Ok(place.clone()),
+            _ => {
+                let place = self.asker.place(base)?;
+                self.known = Some((base, place.clone()));
+                Ok(place)
+            }
         }
     }
 
@@ -105,7 +122,7 @@ pub(crate) fn reach(rights: &Rights) -> Option<RuleId> {
 }
 
 /// The denial of a name, as the policy words it.
-pub(crate) fn denial(policy: &Policy, name: &AbsName, access: doorward_policy::Access) -> Fault {
+pub(crate) fn denial(policy: &dyn Rules, name: &AbsName, access: Access) -> Fault {
     match policy.decide_file(name, access, false) {
         Verdict::Deny(denial) => Fault::Denied(denial),
         Verdict::Allow(_) => Fault::denied(Reason::NoRule, Errno::ACCESS),

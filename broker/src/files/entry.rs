@@ -152,7 +152,7 @@ impl<F: Filesystem> Files<F> {
         let rights = self.policy.rights(&name);
         course.at(&name);
         if reach(&rights).is_none() || rights.deny.is_some() || rights.hide.is_some() {
-            return Err(denial(&self.policy, &name, Access::Read));
+            return Err(denial(&*self.policy, &name, Access::Read));
         }
         if rights.scratch != scratch {
             return Err(Fault::Failed(Errno::NOENT));

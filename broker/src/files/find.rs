@@ -154,11 +154,11 @@ impl<F: Filesystem> Files<F> {
         course.at(name);
         let rights = self.policy.rights(name);
         if rights.deny.is_some() || rights.hide.is_some() {
-            return Err(denial(&self.policy, name, Access::Stat));
+            return Err(denial(&*self.policy, name, Access::Stat));
         }
         let rule = reach(&rights);
         if rule.is_none() && !self.may_lead(name) {
-            return Err(denial(&self.policy, name, Access::Read));
+            return Err(denial(&*self.policy, name, Access::Read));
         }
         course.rule = rule;
         Ok(rights)
@@ -195,7 +195,7 @@ impl<F: Filesystem> Files<F> {
         }
         let rights = self.policy.rights(&base);
         if reach(&rights).is_none() {
-            return Err(denial(&self.policy, &base, Access::Stat));
+            return Err(denial(&*self.policy, &base, Access::Stat));
         }
         if self.view && is_ancestor_only(&rights) {
             return Ok(());
@@ -252,7 +252,7 @@ impl<F: Filesystem> Files<F> {
             return Ok(Err(name));
         }
         if reach(&rights_now).is_none() {
-            return Err(denial(&self.policy, &name, Access::Read));
+            return Err(denial(&*self.policy, &name, Access::Read));
         }
         course.at(&now);
         Ok(Ok(Found {

@@ -7,7 +7,11 @@
 //! a path into a pinned, canonically named object and `entry` into a pinned
 //! directory and one checked component. Services act on pins alone.
 
+mod attributes;
 mod course;
+mod descriptor;
+mod directory;
+mod entries;
 mod entry;
 mod fifo;
 mod filesystem;
@@ -15,20 +19,27 @@ mod find;
 mod kernel;
 mod mount;
 mod open;
+mod own;
+mod own_services;
 mod path;
+mod rename;
 mod roots;
+mod rules;
 mod status;
 mod walk;
 
 use std::{sync::Arc, time::Duration};
 
-use doorward_policy::Policy;
-
 pub(crate) use course::{Attempt, Course, Fault};
-pub(crate) use filesystem::Filesystem;
+pub(crate) use descriptor::meant;
+pub(crate) use filesystem::{Detail, Filesystem, Kind};
+pub(crate) use find::Manner;
 pub(crate) use kernel::Kernel;
 pub(crate) use open::{Grant, Wanted};
+pub(crate) use own::Own;
+pub(crate) use rename::Turn;
 pub(crate) use roots::Roots;
+pub(crate) use rules::Rules;
 
 /// Between two tries of what cannot be waited for in the kernel.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -41,10 +52,12 @@ pub(crate) struct Files<F: Filesystem> {
     /// Where walks begin.
     pub(crate) roots: Roots<F::Pin>,
     /// What is decided by.
-    pub(crate) policy: Arc<Policy>,
+    pub(crate) policy: Arc<dyn Rules>,
     /// Whether the sandboxee lives in a view: then ancestors of rules are stand-ins
     /// there, whose identity says nothing.
     pub(crate) view: bool,
     /// The one user and group that exist for the sandboxee, where others show as 65534.
     pub(crate) only_ids: Option<(u32, u32)>,
+    /// Lets renames happen one at a time.
+    pub(crate) turn: Turn,
 }

@@ -88,11 +88,28 @@ impl Wanted {
         self.flags.contains(flags)
     }
 
-    fn writes(self) -> bool {
+    /// Whether a link as last component is followed.
+    pub(crate) fn follows(self) -> bool {
+        !self.has(OFlags::NOFOLLOW)
+    }
+
+    /// Whether the asker wants `O_CLOEXEC`.
+    pub(crate) fn closes_on_exec(self) -> bool {
+        self.has(OFlags::CLOEXEC)
+    }
+
+    /// Whether what exists is cut to nothing.
+    pub(crate) fn truncates(self) -> bool {
+        self.has(OFlags::TRUNC)
+    }
+
+    /// Whether it is opened for writing.
+    pub(crate) fn writes(self) -> bool {
         self.flags.intersects(OFlags::WRONLY | OFlags::RDWR)
     }
 
-    fn reads(self) -> bool {
+    /// Whether it is opened for reading.
+    pub(crate) fn reads(self) -> bool {
         !self.has(OFlags::WRONLY)
     }
 
@@ -326,7 +343,7 @@ impl<F: Filesystem> Files<F> {
             let (pin, status) = match self.pin_entry(course, &entry, Detail::Identity) {
                 Err(Fault::Failed(Errno::NOENT)) if may_create.is_allow() => continue,
                 Err(Fault::Failed(Errno::NOENT)) => {
-                    return Err(denial(&self.policy, &entry.name, Access::Create));
+                    return Err(denial(&*self.policy, &entry.name, Access::Create));
                 }
                 Err(Fault::Failed(Errno::XDEV)) => {
                     // A mount point: it exists.

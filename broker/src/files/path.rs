@@ -55,7 +55,7 @@ impl Asked {
         if path.bytes.first() == Some(&b'/') {
             return Self::below(AbsName::root(), path.bytes, None);
         }
-        let place = course.asker.place(path.base)?;
+        let place = course.place(path.base)?;
         // "(unreachable)…" is how the kernel names what lies outside the asker's root.
         let name = seen(&place.name).ok_or(Fault::Failed(Errno::NOENT))?;
         Self::below(name, path.bytes, Some(place))

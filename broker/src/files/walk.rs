@@ -110,7 +110,7 @@ impl<F: Filesystem> Files<F> {
             let rights = self.policy.rights(&next);
             if reach(&rights).is_none() {
                 course.at(&next);
-                return Err(denial(&self.policy, &next, Access::Read));
+                return Err(denial(&*self.policy, &next, Access::Read));
             }
             let last = pending.is_last();
             let want_directory = directory || (last && !pending.rest().is_empty());
@@ -139,7 +139,7 @@ impl<F: Filesystem> Files<F> {
                         return Err(Fault::Failed(Errno::LOOP));
                     }
                     if rights.deny.is_some() || rights.hide.is_some() {
-                        return Err(denial(&self.policy, &next, Access::Read));
+                        return Err(denial(&*self.policy, &next, Access::Read));
                     }
                     if !self.covers_link(&rights) {
                         return Err(Fault::denied(Reason::Link, Errno::ACCESS));
@@ -189,7 +189,7 @@ impl<F: Filesystem> Files<F> {
         let rights = self.policy.rights(&seen);
         if reach(&rights).is_none() {
             course.at(&seen);
-            return Err(denial(&self.policy, &seen, Access::Read));
+            return Err(denial(&*self.policy, &seen, Access::Read));
         }
         Ok(Reached {
             status: self.filesystem.status(&here.pin, manner.detail)?,
@@ -217,7 +217,7 @@ impl<F: Filesystem> Files<F> {
         let rights = self.policy.rights(seen);
         if reach(&rights).is_none() {
             course.at(seen);
-            return Err(denial(&self.policy, seen, Access::Read));
+            return Err(denial(&*self.policy, seen, Access::Read));
         }
         let how = Pinning {
             directory: true,

@@ -3,17 +3,21 @@
 //! Requests are hostile values. Safe, because each arm hands them to a service that
 //! checks them, and whatever comes back is an answer together with its verdict.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use doorward_policy::{Denial, Policy, Reason, RuleId, Verdict};
-use doorward_protocol::Request;
+use doorward_protocol::{Request, request::PathArgument};
 use rustix::io::Errno;
 
 use super::{Answer, Asker, Decision, Outcome, Patience, Setup, SetupError, Spawner};
-use crate::files::{Attempt, Course, Fault, Files, Filesystem, Grant, Kernel, Roots, Wanted};
+use crate::files::{
+    Attempt, Course, Detail, Fault, Files, Filesystem, Grant, Kernel, Kind, Manner, Own, Roots,
+    Rules, Turn, Wanted, meant,
+};
 
 /// Performs requests for one sandbox under its policy. Shared by its fronts and workers.
 pub struct Services {
+    policy: Arc<Policy>,
     files: Files<Kernel>,
     network: bool,
     spawn: Option<Box<dyn Spawner + Send + Sync>>,
@@ -54,11 +58,14 @@ impl Services {
             rustix::process::geteuid().as_raw(),
             rustix::process::getegid().as_raw(),
         );
+        let rules: Arc<dyn Rules> = Arc::<Policy>::clone(&setup.policy);
         Ok(Self {
+            policy: setup.policy,
             files: Files {
                 filesystem,
                 roots: Roots::new(root, scratch),
-                policy: setup.policy,
+                policy: rules,
+                turn: Turn::default(),
                 view: setup.view,
                 only_ids: setup.map_foreign_ids.then_some(ids),
             },
@@ -69,7 +76,7 @@ impl Services {
 
     /// The policy they decide by.
     pub fn policy(&self) -> &Arc<Policy> {
-        &self.files.policy
+        &self.policy
     }
 
     /// Decides and performs one request. Never panics on anything `request` or
@@ -96,6 +103,50 @@ impl Services {
     }
 
     fn attempt(&self, course: &mut Course<'_>, request: &Request<'_>) -> Attempt<Answer> {
+        match request {
+            Request::Open { .. }
+            | Request::Stat { .. }
+            | Request::Access { .. }
+            | Request::Readlink { .. }
+            | Request::Statfs { .. }
+            | Request::Chdir { .. }
+            | Request::Getcwd => self.look(course, request),
+            Request::Spawn { path, arguments } => self.start(course, path, arguments),
+            Request::Wait {
+                process,
+                milliseconds,
+            } => self.wait(course, *process, *milliseconds),
+            Request::Socket { .. }
+            | Request::Connect { .. }
+            | Request::Bind { .. }
+            | Request::Listen { .. } => Err(not_yet()),
+            Request::Exec { path } => {
+                let found =
+                    self.files
+                        .find(course, path, true, Manner::of(true, Detail::Identity))?;
+                course.obey(self.policy.decide_exec(&found.name))?;
+                Ok(Answer::Continue)
+            }
+            Request::Lock { descriptor, lock } => {
+                self.files.lock(course, *descriptor, *lock)?;
+                Ok(Answer::Value(0))
+            }
+            Request::Watch {
+                descriptor,
+                path,
+                mask,
+            } => {
+                let watch = self.files.watch(course, *descriptor, path, *mask)?;
+                Ok(Answer::Value(i64::from(watch)))
+            }
+            // Handles are the lane's; the session closes them itself.
+            Request::Forget { .. } => Ok(Answer::Value(0)),
+            _ => self.change(course, request).map(|()| Answer::Value(0)),
+        }
+    }
+
+    /// What opens or looks.
+    fn look(&self, course: &mut Course<'_>, request: &Request<'_>) -> Attempt<Answer> {
         let files = &self.files;
         Ok(match request {
             Request::Open {
@@ -105,21 +156,127 @@ impl Services {
                 resolve,
             } => {
                 let wanted = Wanted::of(*flags, *resolve)?;
-                granted(files.open(course, path, wanted, *mode)?)
+                granted(match files.own(course, path)? {
+                    Some(own) => files.open_own(course, &own, wanted, *mode)?,
+                    None => files.open(course, path, wanted, *mode)?,
+                })
             }
             Request::Stat { path, follow } => {
-                Answer::Stat(Box::new(files.stat(course, path, *follow)?))
+                Answer::Stat(Box::new(match (meant(path), files.own(course, path)?) {
+                    (Some(number), _) => files.fstat(course, number)?,
+                    (None, Some(own)) => files.stat_own(course, &own, *follow)?,
+                    (None, None) => files.stat(course, path, *follow)?,
+                }))
             }
             Request::Access { path, mode, follow } => {
-                files.access(course, path, *mode, *follow)?;
+                match files.own(course, path)? {
+                    Some(own) => files.access_own(course, &own, *mode, *follow)?,
+                    None => files.access(course, path, *mode, *follow)?,
+                }
                 Answer::Value(0)
             }
-            Request::Readlink { path } => Answer::Bytes(files.readlink(course, path)?),
+            Request::Readlink { path } => Answer::Bytes(match files.own(course, path)? {
+                Some(own) => files.readlink_own(course, &own)?,
+                None => files.readlink(course, path)?,
+            }),
             Request::Statfs { path } => Answer::FileSystem(Box::new(files.statfs(course, path)?)),
+            Request::Chdir { path } => {
+                files.chdir(course, path)?;
+                Answer::Continue
+            }
+            Request::Getcwd => Answer::Bytes(files.getcwd(course)?),
             _ => return Err(not_yet()),
         })
     }
+
+    /// What changes files or names.
+    fn change(&self, course: &mut Course<'_>, request: &Request<'_>) -> Attempt<()> {
+        let files = &self.files;
+        match request {
+            Request::Mkdir { path, mode } => files.mkdir(course, path, *mode),
+            Request::Rmdir { path } => files.rmdir(course, path),
+            Request::Unlink { path } => files.unlink(course, path),
+            Request::Rename { old, new, flags } => files.rename(course, old, new, *flags),
+            Request::Link { old, new, flags } => files.link(course, old, new, *flags),
+            Request::Symlink { target, path } => files.symlink(course, target, path),
+            Request::Truncate { path, length } => files.truncate(course, path, *length),
+            Request::Chmod { path, mode, follow } => match self.own_number(course, path)? {
+                Some(number) => files.fchmod(course, number, *mode),
+                None => files.chmod(course, path, *mode, *follow),
+            },
+            Request::Chown {
+                path,
+                user,
+                group,
+                follow,
+            } => match self.own_number(course, path)? {
+                Some(number) => files.fchown(course, number, *user, *group),
+                None => files.chown(course, path, *user, *group, *follow),
+            },
+            Request::Utimens {
+                path,
+                times,
+                follow,
+            } => match self.own_number(course, path)? {
+                Some(number) => files.futimens(course, number, *times),
+                None => files.utimens(course, path, *times, *follow),
+            },
+            _ => Err(not_yet()),
+        }
+    }
+
+    /// The asker's descriptor that a path means, if it means one.
+    fn own_number(&self, course: &mut Course<'_>, path: &PathArgument<'_>) -> Attempt<Option<i32>> {
+        if let Some(number) = meant(path) {
+            return Ok(Some(number));
+        }
+        Ok(match self.files.own(course, path)? {
+            Some(Own::Descriptor(number)) => Some(number),
+            Some(_) => return Err(Fault::denied(Reason::Foreign, Errno::PERM)),
+            None => None,
+        })
+    }
+
+    fn start(
+        &self,
+        course: &mut Course<'_>,
+        path: &PathArgument<'_>,
+        arguments: &[&[u8]],
+    ) -> Attempt<Answer> {
+        let Some(spawner) = &self.spawn else {
+            return Err(Fault::denied(Reason::Front, Errno::ACCESS));
+        };
+        let manner = Manner::of(true, Detail::Identity);
+        let found = self.files.find(course, path, false, manner)?;
+        course.obey(self.policy.decide_spawn(&found.name, arguments))?;
+        if found.status.kind() != Kind::File {
+            return Err(Fault::Failed(Errno::ACCESS));
+        }
+        let pin = rustix::io::fcntl_dupfd_cloexec(&*found.pin, 0)?;
+        let process = spawner.start(&found.name, pin, arguments)?;
+        Ok(Answer::Value(i64::from(process)))
+    }
+
+    fn wait(&self, course: &mut Course<'_>, process: u32, milliseconds: u32) -> Attempt<Answer> {
+        let Some(spawner) = &self.spawn else {
+            return Err(Fault::denied(Reason::Front, Errno::CHILD));
+        };
+        let limit = Duration::from_millis(u64::from(milliseconds.min(LONGEST_WAIT)));
+        let limit = if course.cached() {
+            Duration::ZERO
+        } else {
+            limit
+        };
+        match spawner.wait(process, limit)? {
+            Some(status) => Ok(Answer::Value(i64::from(status))),
+            None if course.cached() && milliseconds > 0 => Err(Fault::WouldBlock),
+            None => Err(Fault::Failed(Errno::TIMEDOUT)),
+        }
+    }
 }
+
+/// Bound of one wait for a spawned program, in milliseconds.
+const LONGEST_WAIT: u32 = 10_000;
 
 fn granted(grant: Grant<OwnedFd>) -> Answer {
     Answer::Descriptor {

@@ -1,0 +1,170 @@
+//! rename(2).
+//!
+//! Both paths are hostile, and requests of one sandboxee run beside each other. Safe,
+//! because both directories are pinned, both names judged, the object to be moved is
+//! pinned and judged too, changes of names are made one at a time, and a result that
+//! is not the object judged is moved back.
+
+use std::sync::{Mutex, MutexGuard};
+
+use doorward_policy::{Access, Reason, Rights};
+use doorward_protocol::request::PathArgument;
+use rustix::io::Errno;
+
+use super::{
+    Files,
+    course::{Attempt, Course, Fault, reach},
+    entry::Entry,
+    filesystem::{Detail, Filesystem, Kind, Renaming, Status},
+};
+
+const NO_REPLACE: u32 = 1;
+const EXCHANGE: u32 = 2;
+
+/// Lets one change of names happen at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(Mutex<()>);
+
+impl Turn {
+    fn take(&self) -> MutexGuard<'_, ()> {
+        // Nothing is kept under it that a panic could leave half done.
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl<F: Filesystem> Files<F> {
+    /// rename(2), renameat2(2).
+    pub(crate) fn rename(
+        &self,
+        course: &mut Course<'_>,
+        old: &PathArgument<'_>,
+        new: &PathArgument<'_>,
+        flags: u32,
+    ) -> Attempt<()> {
+        let mut how = match flags {
+            0 => Renaming::Replace,
+            NO_REPLACE => Renaming::Keep,
+            EXCHANGE => Renaming::Exchange,
+            _ => return Err(Fault::denied(Reason::Flags, Errno::INVAL)),
+        };
+        let _turn = self.turn.take();
+        let old = self.entry(course, old, Errno::BUSY)?;
+        self.decide_removal(course, &old)?;
+        let status = self.movable(course, &old, &old)?;
+        let mut object = old.name.as_bytes().to_vec();
+        let new = self.entry(course, new, Errno::BUSY)?;
+        object.extend_from_slice(b" -> ");
+        object.extend_from_slice(new.name.as_bytes());
+        course.object = object;
+        if (old.directory || new.directory) && status.kind() != Kind::Directory {
+            return Err(Fault::Failed(Errno::NOTDIR));
+        }
+        self.decide_move(&old, &new, &status)?;
+        let replace = self.policy.decide_file(&new.name, Access::Delete, false);
+        if how == Renaming::Exchange {
+            course.obey(self.policy.decide_file(&old.name, Access::Create, false))?;
+            course.obey(replace)?;
+            let other = self.movable(course, &new, &new)?;
+            self.decide_move(&new, &old, &other)?;
+        }
+        course.obey(self.policy.decide_file(&new.name, Access::Create, false))?;
+        let may_replace = replace.is_allow();
+        if how == Renaming::Replace && !may_replace {
+            how = Renaming::Keep;
+        }
+        match self.filesystem.rename(old.place()?, new.place()?, how) {
+            Err(Errno::EXIST) if flags == 0 => {
+                // It exists and may not be replaced, unless both are one object.
+                return course.obey(replace);
+            }
+            other => other?,
+        }
+        self.verify_move(course, &old, &new, &status, how)
+    }
+
+    /// Pins and judges what is to be moved away from `entry`.
+    fn movable(
+        &self,
+        course: &Course<'_>,
+        entry: &Entry<F::Pin>,
+        named: &Entry<F::Pin>,
+    ) -> Attempt<Status> {
+        let (_, status) = match self.pin_entry(course, entry, Detail::Identity) {
+            Err(Fault::Failed(Errno::XDEV)) => return Err(Fault::Failed(Errno::BUSY)),
+            other => other?,
+        };
+        match status.kind() {
+            Kind::File | Kind::Directory | Kind::Link => Ok(status),
+            _ if named.rights.special.is_some() || named.rights.scratch => Ok(status),
+            _ => Err(Fault::denied(Reason::Special, Errno::ACCESS)),
+        }
+    }
+
+    /// Whether what is under one name may get another: a directory where the rules treat
+    /// both alike, anything else where its rights do not widen.
+    fn decide_move(
+        &self,
+        from: &Entry<F::Pin>,
+        to: &Entry<F::Pin>,
+        status: &Status,
+    ) -> Attempt<()> {
+        if status.kind() != Kind::Directory {
+            return self.decide_widening(&from.rights, &to.rights);
+        }
+        if self.policy.alike(&from.name, &to.name) {
+            Ok(())
+        } else {
+            Err(Fault::denied(Reason::Widening, Errno::XDEV))
+        }
+    }
+
+    /// Whether the rights under a new name are within those under the old.
+    pub(crate) fn decide_widening(&self, old: &Rights, new: &Rights) -> Attempt<()> {
+        let wider = |had: bool, has: bool| has && !had;
+        let read = wider(
+            old.read.is_some() || old.scratch,
+            new.read.is_some() || new.scratch,
+        );
+        let write = wider(
+            old.write.is_some() || old.scratch,
+            new.write.is_some() || new.scratch,
+        );
+        let execute = wider(old.execute.is_some(), new.execute.is_some());
+        let special = wider(old.special.is_some(), new.special.is_some());
+        let hidden = old.deny.is_some() || old.hide.is_some();
+        if read || write || execute || special || hidden || reach(new).is_none() {
+            return Err(Fault::denied(Reason::Widening, Errno::XDEV));
+        }
+        Ok(())
+    }
+
+    /// Holds what was moved to what was judged, and moves anything else back.
+    fn verify_move(
+        &self,
+        course: &Course<'_>,
+        old: &Entry<F::Pin>,
+        new: &Entry<F::Pin>,
+        judged: &Status,
+        how: Renaming,
+    ) -> Attempt<()> {
+        let Ok((_, moved)) = self.pin_entry(course, new, Detail::Identity) else {
+            // Whoever removed it again may do so.
+            return Ok(());
+        };
+        if moved.identity() == judged.identity() || moved.kind() != Kind::Directory {
+            return Ok(());
+        }
+        if self.policy.alike(&old.name, &new.name) {
+            return Ok(());
+        }
+        let back = if how == Renaming::Exchange {
+            Renaming::Exchange
+        } else {
+            Renaming::Keep
+        };
+        self.filesystem.rename(new.place()?, old.place()?, back)?;
+        Err(Fault::denied(Reason::Widening, Errno::XDEV))
+    }
+}

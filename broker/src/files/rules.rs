@@ -1,0 +1,78 @@
+//! What the path engine asks of a policy. The compiled policy is one implementation;
+//! tests have smaller ones.
+
+use doorward_policy::{AbsName, Access, Policy, Rights, Verdict};
+
+/// The decisions a policy makes about files.
+pub(crate) trait Rules: std::fmt::Debug + Send + Sync {
+    /// What the rules say about a name.
+    fn rights(&self, name: &AbsName) -> Rights;
+    /// Decides one access to a name.
+    fn decide_file(&self, name: &AbsName, access: Access, special: bool) -> Verdict;
+    /// Whether a rule names it literally.
+    fn names_literally(&self, name: &AbsName) -> bool;
+    /// Whether the rules treat everything below the two names alike. May say no where they do.
+    fn alike(&self, one: &AbsName, other: &AbsName) -> bool;
+}
+
+impl Rules for Policy {
+    fn rights(&self, name: &AbsName) -> Rights {
+        Self::rights(self, name)
+    }
+
+    fn decide_file(&self, name: &AbsName, access: Access, special: bool) -> Verdict {
+        Self::decide_file(self, name, access, special)
+    }
+
+    fn names_literally(&self, name: &AbsName) -> bool {
+        Self::names_literally(self, name)
+    }
+
+    fn alike(&self, one: &AbsName, other: &AbsName) -> bool {
+        let rights = self.rights(one);
+        rights == self.rights(other)
+            // A rule further below either could tell them apart.
+            && rights.ancestor.is_none()
+            && self
+                .rules
+                .iter()
+                .filter(|rule| matches!(rule.key.as_str(), "fs.deny" | "fs.hide"))
+                .all(|rule| !may_tell(&rule.text, one) && !may_tell(&rule.text, other))
+    }
+}
+
+/// Whether a pattern could treat what lies below `name` unlike what lies elsewhere.
+fn may_tell(pattern: &str, name: &AbsName) -> bool {
+    if pattern.starts_with("**/") {
+        return false;
+    }
+    let literal: Vec<&str> = pattern
+        .split('/')
+        .take_while(|part| !part.contains(['*', '?', '[', '{', '$']))
+        .collect();
+    let Ok(prefix) = AbsName::parse(literal.join("/").as_bytes()) else {
+        return true;
+    };
+    let rest = pattern
+        .strip_prefix(literal.join("/").as_str())
+        .unwrap_or(pattern);
+    // Below the name, or above it with globs that may reach into it.
+    prefix.below(name).is_some() || (name.below(&prefix).is_some() && !matches!(rest, "" | "/**"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_that_may_tell_names_apart() {
+        let name = AbsName::parse(b"/a/x").unwrap();
+        assert!(may_tell("/a/x/secret", &name));
+        assert!(may_tell("/a/*/secret", &name));
+        assert!(may_tell("${HOME}/secret", &name));
+        assert!(may_tell("/a/x", &name));
+        assert!(!may_tell("**/.ssh/**", &name));
+        assert!(!may_tell("/a/**", &name));
+        assert!(!may_tell("/b/*/secret", &name));
+    }
+}
