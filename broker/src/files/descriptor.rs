@@ -66,7 +66,7 @@ impl Files<Kernel> {
         let name = if status.stat.links == 0 {
             None
         } else {
-            self.roots.seen(&real, None)
+            self.roots.seen(&real)
         };
         course.object = real;
         Ok(OwnDescriptor {

@@ -36,7 +36,7 @@ impl<F: Filesystem> Files<F> {
     /// The directory is the kernel's; only its name can be judged.
     fn fchdir(&self, course: &mut Course<'_>, base: Base) -> Attempt<()> {
         let place = course.place(base)?;
-        let Some(name) = self.roots.seen(&place.name, None) else {
+        let Some(name) = self.roots.seen(&place.name) else {
             return Err(Fault::Failed(Errno::NOENT));
         };
         course.at(&name);
@@ -50,7 +50,7 @@ impl<F: Filesystem> Files<F> {
     /// getcwd(2).
     pub(crate) fn getcwd(&self, course: &mut Course<'_>) -> Attempt<Vec<u8>> {
         let place = course.place(Base::WorkingDirectory)?;
-        let Some(name) = self.roots.seen(&place.name, None) else {
+        let Some(name) = self.roots.seen(&place.name) else {
             return Err(Fault::Failed(Errno::NOENT));
         };
         if place.name.ends_with(b" (deleted)") {

@@ -92,10 +92,8 @@ impl<F: Filesystem> Files<F> {
             let reached = Reached {
                 status: Status::unknown(),
                 pin: Arc::new(pin),
-                rights: Rights {
-                    scratch: rights.scratch,
-                    ..self.policy.rights(&parent_name)
-                },
+                rights: self.policy.rights(&parent_name),
+                scratch: rights.scratch,
                 name: parent_name,
                 kind,
             };

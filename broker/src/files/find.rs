@@ -70,6 +70,8 @@ pub(crate) struct Reached<P> {
     pub(crate) name: AbsName,
     /// What the policy says about that name.
     pub(crate) rights: Rights,
+    /// Whether the walk went through the scratch directory.
+    pub(crate) scratch: bool,
     /// What kind of file system it is on.
     pub(crate) kind: MountKind,
 }
@@ -94,7 +96,7 @@ impl<F: Filesystem> Files<F> {
         path: &PathArgument<'_>,
         empty: bool,
     ) -> Attempt<Asked> {
-        Asked::read(course, path, empty, |real| self.roots.seen(real, None))
+        Asked::read(course, path, empty, |real| self.roots.seen(real))
     }
 
     /// Finds what a path that was read means.
@@ -125,6 +127,7 @@ impl<F: Filesystem> Files<F> {
                         pin: Arc::new(pin),
                         name: asked.name,
                         rights,
+                        scratch: rights.scratch,
                         kind,
                     };
                     match self.settle(course, reached)? {
@@ -186,7 +189,7 @@ impl<F: Filesystem> Files<F> {
         let Some(place) = &asked.base else {
             return Ok(());
         };
-        let Some(base) = self.roots.seen(&place.name, None) else {
+        let Some(base) = self.roots.seen(&place.name) else {
             return Err(Fault::Failed(Errno::NOENT));
         };
         if asked.name.below(&base).is_none() {
@@ -225,11 +228,12 @@ impl<F: Filesystem> Files<F> {
             status,
             name,
             rights,
+            scratch,
             kind,
         } = reached;
         let mut real = Vec::new();
         self.filesystem.name(&pin, &mut real)?;
-        if self.roots.same(&real, &name, rights.scratch) {
+        if self.roots.same(&real, &name, scratch) {
             course.at(&name);
             return Ok(Ok(Found {
                 pin,
@@ -240,15 +244,14 @@ impl<F: Filesystem> Files<F> {
         }
         // It was moved, or removed ("… (deleted)"), or a remembered mount is stale.
         self.roots.forget();
-        let like = rights.scratch.then_some(&name);
-        let Some(now) = self.roots.seen(&real, like) else {
-            return Ok(Err(name));
+        let like = scratch.then_some(&name);
+        let now = match self.roots.locate(&real, like) {
+            // What left the scratch directory, or came into it, is not what was walked to.
+            Some((now, there)) if there == scratch && !real.ends_with(b" (deleted)") => now,
+            _ => return Ok(Err(name)),
         };
         let rights_now = self.policy.rights(&now);
-        if rights_now.scratch != rights.scratch
-            || kind != MountKind::Harmless
-            || real.ends_with(b" (deleted)")
-        {
+        if rights_now.scratch != rights.scratch || kind != MountKind::Harmless {
             return Ok(Err(name));
         }
         if reach(&rights_now).is_none() {

@@ -26,6 +26,10 @@ mod rename;
 mod roots;
 mod rules;
 mod status;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod trial;
 mod walk;
 
 use std::{sync::Arc, time::Duration};

@@ -105,7 +105,7 @@ impl Files<Kernel> {
         if !interesting {
             return Ok(None);
         }
-        let asked = Asked::read(course, path, true, |real| self.roots.seen(real, None))?;
+        let asked = Asked::read(course, path, true, |real| self.roots.seen(real))?;
         if !asked.is_plain() {
             return Ok(None);
         }

@@ -69,7 +69,7 @@ impl Files<Kernel> {
     }
 
     fn seen_text(&self, real: Vec<u8>) -> Vec<u8> {
-        match self.roots.seen(&real, None) {
+        match self.roots.seen(&real) {
             Some(name) => name.as_bytes().to_vec(),
             None => real,
         }

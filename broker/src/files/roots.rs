@@ -170,9 +170,10 @@ impl<P> Roots<P> {
         }
     }
 
-    /// The name by which the sandboxee sees what the kernel calls `real`; `like` is
-    /// the name it asked by, which says by which of its two names the scratch is meant.
-    pub(crate) fn seen(&self, real: &[u8], like: Option<&AbsName>) -> Option<AbsName> {
+    /// The name by which the sandboxee sees what the kernel calls `real`, and whether
+    /// that lies in the scratch directory; `like` is the name it asked by, which says
+    /// by which of its two names the scratch is meant.
+    pub(crate) fn locate(&self, real: &[u8], like: Option<&AbsName>) -> Option<(AbsName, bool)> {
         if let Some(scratch) = &self.scratch
             && let Some(below) = real.strip_prefix(&*scratch.real)
             && (below.is_empty() || below.starts_with(b"/"))
@@ -182,9 +183,15 @@ impl<P> Roots<P> {
         {
             let prefix = like.and_then(scratch_name);
             let prefix = prefix.as_ref().map_or(&b"/tmp"[..], AbsName::as_bytes);
-            return AbsName::parse(&[prefix, below].concat()).ok();
+            let name = AbsName::parse(&[prefix, below].concat()).ok()?;
+            return Some((name, true));
         }
-        AbsName::parse(real).ok()
+        Some((AbsName::parse(real).ok()?, false))
+    }
+
+    /// The name by which the sandboxee sees what the kernel calls `real`.
+    pub(crate) fn seen(&self, real: &[u8]) -> Option<AbsName> {
+        self.locate(real, None).map(|(name, _)| name)
     }
 
     /// Whether `name` is one of the names of the scratch directory itself.
@@ -209,10 +216,12 @@ mod tests {
         assert!(!roots.same(b"/run/x/sa", &name("/tmp/a"), true));
         assert!(!roots.same(b"/tmp/a", &name("/tmp/a"), true));
         assert!(roots.same(b"/tmp/a", &name("/tmp/a"), false));
-        let seen = |real: &[u8], like| roots.seen(real, Some(&name(like)));
-        assert_eq!(seen(b"/run/x/s/a", "/tmp/b"), Some(name("/tmp/a")));
-        assert_eq!(seen(b"/run/x/s/a", "/var/tmp/b"), Some(name("/var/tmp/a")));
-        assert_eq!(seen(b"/run/x/sa", "/tmp/b"), Some(name("/run/x/sa")));
+        let seen = |real: &[u8], like| roots.locate(real, Some(&name(like)));
+        let there = |text, scratch| Some((name(text), scratch));
+        assert_eq!(seen(b"/run/x/s/a", "/tmp/b"), there("/tmp/a", true));
+        assert_eq!(seen(b"/run/x/s/a", "/var/tmp/b"), there("/var/tmp/a", true));
+        assert_eq!(seen(b"/run/x/sa", "/tmp/b"), there("/run/x/sa", false));
+        assert_eq!(seen(b"/tmp/b", "/tmp/b"), there("/tmp/b", false));
         assert_eq!(roots.start(&name("/tmp/q"), true).map(|s| *s.pin), Some(2));
         assert!(roots.start(&name("/srv"), true).is_none());
     }

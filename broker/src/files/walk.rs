@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use doorward_policy::{AbsName, Access, Component, Reason};
+use doorward_policy::{AbsName, Access, Component, Reason, Rights};
 use rustix::io::Errno;
 
 use super::{
@@ -82,10 +82,12 @@ impl<F: Filesystem> Files<F> {
         asked: &Asked,
         manner: Manner,
     ) -> Attempt<Reached<F::Pin>> {
-        let mut pending = Pending {
-            text: [asked.name.as_bytes(), b"/", &asked.rest].concat(),
-            position: 0,
-        };
+        let mut text = asked.name.as_bytes().to_vec();
+        if !asked.is_plain() {
+            text.push(b'/');
+            text.extend_from_slice(&asked.rest);
+        }
+        let mut pending = Pending { text, position: 0 };
         let mut seen = AbsName::root();
         let mut here = self.standing_root();
         let mut stack: Vec<Standing<F::Pin>> = Vec::new();
@@ -114,7 +116,8 @@ impl<F: Filesystem> Files<F> {
             }
             let last = pending.is_last();
             let want_directory = directory || (last && !pending.rest().is_empty());
-            let (pin, kind) = if rights.scratch == here.scratch {
+            let scratch = self.is_through_scratch(&next, &rights, &pending);
+            let (pin, kind) = if scratch == here.scratch {
                 self.step(course, &here, component, &next, &pending)?
             } else {
                 // Here the scratch directory begins or ends.
@@ -123,7 +126,7 @@ impl<F: Filesystem> Files<F> {
                     ..Pinning::default()
                 };
                 stack.clear();
-                let (pin, kind) = self.pin_plain(course, &next, rights.scratch, how)?;
+                let (pin, kind) = self.pin_plain(course, &next, scratch, how)?;
                 (Arc::new(pin), kind)
             };
             let detail = if last {
@@ -162,12 +165,8 @@ impl<F: Filesystem> Files<F> {
                     pending.prepend(target)?;
                 }
                 Kind::Directory => {
-                    let standing = Standing {
-                        pin,
-                        scratch: rights.scratch,
-                        kind,
-                    };
-                    if rights.scratch == here.scratch {
+                    let standing = Standing { pin, scratch, kind };
+                    if scratch == here.scratch {
                         stack.push(std::mem::replace(&mut here, standing));
                     } else {
                         here = standing;
@@ -180,6 +179,7 @@ impl<F: Filesystem> Files<F> {
                         status,
                         name: next,
                         rights,
+                        scratch,
                         kind,
                     });
                 }
@@ -191,13 +191,35 @@ impl<F: Filesystem> Files<F> {
             course.at(&seen);
             return Err(denial(&*self.policy, &seen, Access::Read));
         }
+        if here.scratch != rights.scratch {
+            // It stands where it only passed through.
+            here = self.stand_on(course, &seen)?;
+        }
         Ok(Reached {
             status: self.filesystem.status(&here.pin, manner.detail)?,
             pin: here.pin,
             name: seen,
             rights,
+            scratch: here.scratch,
             kind: here.kind,
         })
+    }
+
+    /// Whether `next` is the scratch directory's. Where a rule lies further below a name
+    /// that the scratch backs, what follows says which of the two is meant.
+    fn is_through_scratch(&self, next: &AbsName, rights: &Rights, pending: &Pending) -> bool {
+        if !rights.scratch || rights.ancestor.is_none() {
+            return rights.scratch;
+        }
+        let mut target = next.clone();
+        for part in pending.rest().split(|&byte| byte == b'/') {
+            match Component::new(part) {
+                Ok(component) if target.push(component).is_ok() => {}
+                _ if part.is_empty() || part == b"." => {}
+                _ => break,
+            }
+        }
+        self.policy.rights(&target).scratch
     }
 
     fn standing_root(&self) -> Standing<F::Pin> {

@@ -84,3 +84,11 @@ pub(crate) fn access(descriptor: BorrowedFd<'_>, mode: u32) -> Result<(), Errno>
     };
     if result == 0 { Ok(()) } else { Err(errno()) }
 }
+
+/// Lends a descriptor of this process, known by its number alone, to a test.
+#[cfg(test)]
+pub(crate) fn borrow_for_test<T>(number: i32, lend: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
+    // SAFETY: the caller has just seen it open, and no test closes it meanwhile.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+    lend(descriptor)
+}
