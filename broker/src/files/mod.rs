@@ -8,6 +8,7 @@
 //! directory and one checked component. Services act on pins alone.
 
 mod attributes;
+mod control;
 mod course;
 mod descriptor;
 mod directory;
@@ -17,6 +18,8 @@ mod fifo;
 mod filesystem;
 mod find;
 mod kernel;
+#[cfg(test)]
+mod model;
 mod mount;
 mod open;
 mod own;
