@@ -19,6 +19,8 @@ mod filesystem;
 mod find;
 mod kernel;
 #[cfg(test)]
+mod kernel_calls;
+#[cfg(test)]
 mod model;
 mod mount;
 mod open;

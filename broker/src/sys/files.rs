@@ -92,3 +92,27 @@ pub(crate) fn borrow_for_test<T>(number: i32, lend: impl FnOnce(BorrowedFd<'_>) 
     let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
     lend(descriptor)
 }
+
+/// Runs `child` in a child process, which then ends with its answer as exit status.
+#[cfg(test)]
+pub(crate) fn fork_for_test(child: impl FnOnce() -> i32) -> nix::unistd::Pid {
+    // SAFETY: the child calls nothing but `child`, whose needs of the C library (its
+    // allocator) are met after a fork, and never returns.
+    match unsafe { nix::unistd::fork() } {
+        Ok(nix::unistd::ForkResult::Parent { child }) => child,
+        Ok(nix::unistd::ForkResult::Child) => {
+            let status = child();
+            // SAFETY: it ends the process and touches nothing.
+            unsafe { libc::_exit(status) }
+        }
+        Err(errno) => panic!("fork: {errno}"),
+    }
+}
+
+/// The number of the system call that a traced child is about to make.
+#[cfg(test)]
+pub(crate) fn entered_for_test(info: &libc::ptrace_syscall_info) -> u64 {
+    assert_eq!(info.op, libc::PTRACE_SYSCALL_INFO_ENTRY);
+    // SAFETY: `op` says that this member of the union is the one that was written.
+    unsafe { info.u.entry.nr }
+}
