@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use doorward_policy::{Reason, RuleId};
+use doorward_policy::{AbsName, Reason, RuleId};
 use doorward_protocol::{Base, FileStat, request::PathArgument};
 use rustix::{
     fs::{Mode, OFlags, ResolveFlags},
@@ -14,6 +14,7 @@ use super::{
     course::{Attempt, Course, Fault},
     descriptor::OwnDescriptor,
     filesystem::{Detail, Filesystem, Kind},
+    find::Manner,
     kernel::Kernel,
     open::{Grant, Wanted},
     own::Own,
@@ -225,6 +226,29 @@ impl Files<Kernel> {
             return Err(Fault::denied(Reason::Access, Errno::ACCESS));
         }
         Ok(())
+    }
+
+    /// The name of the program that execve(2) is asked to start.
+    pub(crate) fn program(
+        &self,
+        course: &mut Course<'_>,
+        path: &PathArgument<'_>,
+    ) -> Attempt<AbsName> {
+        let manner = Manner::of(true, Detail::Identity);
+        let found = match self.own(course, path)? {
+            Some(own @ (Own::Program | Own::Descriptor(_))) => {
+                let Some(target) = self.own_target(course, &own)? else {
+                    return absent();
+                };
+                self.find(course, &named(&target), false, manner)?
+            }
+            Some(_) => return Err(Fault::denied(Reason::Foreign, Errno::ACCESS)),
+            None => self.find(course, path, true, manner)?,
+        };
+        match found.status.kind() {
+            Kind::File => Ok(found.name),
+            _ => Err(Fault::Failed(Errno::ACCESS)),
+        }
     }
 
     /// readlink(2).

@@ -121,10 +121,8 @@ impl Services {
             | Request::Bind { .. }
             | Request::Listen { .. } => Err(not_yet()),
             Request::Exec { path } => {
-                let found =
-                    self.files
-                        .find(course, path, true, Manner::of(true, Detail::Identity))?;
-                course.obey(self.policy.decide_exec(&found.name))?;
+                let name = self.files.program(course, path)?;
+                course.obey(self.policy.decide_exec(&name))?;
                 Ok(Answer::Continue)
             }
             Request::Lock { descriptor, lock } => {
