@@ -4,12 +4,30 @@
 //! reading a document.
 #![forbid(unsafe_code)]
 
+mod address;
+mod compile;
+mod decide;
+mod document;
+mod expand;
+mod hull;
+mod lint;
+mod load;
+mod matcher;
 pub mod name;
+mod network;
 pub mod policy;
+pub mod profile;
+mod question;
 pub mod rights;
 pub mod verdict;
 
+pub use address::AddressClass;
+pub use document::Expect;
+pub use document::diagnostic::{Diagnostic, PolicyErrors, Severity};
+pub use expand::Expansion;
+pub use load::Loaded;
 pub use name::{AbsName, Component, NameError};
 pub use policy::Policy;
+pub use question::{Explanation, PolicyTest, Question, TestOutcome};
 pub use rights::{Access, Rights};
 pub use verdict::{Denial, Reason, Rule, RuleId, Verdict};

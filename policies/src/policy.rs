@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AbsName, Access, Denial, Reason, Rights, Rule, RuleId, Verdict};
+use crate::compile::Compiled;
+use crate::{AbsName, Rule, RuleId};
 
 /// Which front carries a sandbox's operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -152,73 +153,6 @@ pub struct Policy {
     pub require: Require,
     /// All rules; [`RuleId`] is the index.
     pub rules: Vec<Rule>,
-}
-
-impl Policy {
-    /// The rule with this id.
-    pub fn rule(&self, id: RuleId) -> Option<&Rule> {
-        self.rules.get(usize::try_from(id.0).ok()?)
-    }
-
-    /// What the file rules say about a name. No I/O, no allocation.
-    pub fn rights(&self, _name: &AbsName) -> Rights {
-        Rights::default()
-    }
-
-    /// Decides one access to a name. `special` says that the object is known to be
-    /// a device, FIFO or socket.
-    pub fn decide_file(&self, _name: &AbsName, _access: Access, _special: bool) -> Verdict {
-        Verdict::Deny(Denial {
-            rule: None,
-            reason: Reason::NoRule,
-            errno: 13,
-        })
-    }
-
-    /// Decides a connect. `own` are the machine's own addresses.
-    pub fn decide_connect(&self, _to: &Destination, _own: &[std::net::IpAddr]) -> Verdict {
-        Verdict::Deny(Denial {
-            rule: None,
-            reason: Reason::NoRule,
-            errno: 13,
-        })
-    }
-
-    /// Decides a plain exec by name (a program with `args` is [`Reason::SpawnOnly`]).
-    pub fn decide_exec(&self, _name: &AbsName) -> Verdict {
-        Verdict::Deny(Denial {
-            rule: None,
-            reason: Reason::NoRule,
-            errno: 13,
-        })
-    }
-
-    /// Decides a typed spawn with the arguments after the program's name.
-    pub fn decide_spawn(&self, _name: &AbsName, _arguments: &[&[u8]]) -> Verdict {
-        Verdict::Deny(Denial {
-            rule: None,
-            reason: Reason::NoRule,
-            errno: 13,
-        })
-    }
-
-    /// Whether it has any `net.connect` rule, so that the broker makes TCP sockets.
-    pub fn has_tcp(&self) -> bool {
-        false
-    }
-
-    /// Whether a rule names `name` literally (FUSE, network, proc and sys file systems need that).
-    pub fn names_literally(&self, _name: &AbsName) -> bool {
-        false
-    }
-
-    /// The prefixes its allow rules lie below, without those inside another unless their flags differ.
-    pub fn hull(&self) -> Vec<HullRoot> {
-        Vec::new()
-    }
-
-    /// Its exec rules, for Landlock.
-    pub fn exec_rules(&self) -> Vec<ExecRule> {
-        Vec::new()
-    }
+    /// What decides.
+    pub(crate) compiled: Compiled,
 }
