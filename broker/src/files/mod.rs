@@ -19,8 +19,16 @@ mod filesystem;
 mod find;
 mod kernel;
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "a test may overflow: it then fails"
+)]
 mod kernel_calls;
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "a test may overflow: it then fails"
+)]
 mod model;
 mod mount;
 mod open;
@@ -32,8 +40,16 @@ mod roots;
 mod rules;
 mod status;
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "a test may overflow: it then fails"
+)]
 mod tests;
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "a test may overflow: it then fails"
+)]
 pub(crate) mod trial;
 mod walk;
 
