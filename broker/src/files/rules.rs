@@ -43,8 +43,8 @@ impl Rules for Policy {
 
 /// Whether a pattern could treat what lies below `name` unlike what lies elsewhere.
 fn may_tell(pattern: &str, name: &AbsName) -> bool {
-    if pattern.starts_with("**/") {
-        return false;
+    if let Some(rest) = pattern.strip_prefix("**/") {
+        return is_begun(rest, name);
     }
     let literal: Vec<&str> = pattern
         .split('/')
@@ -60,6 +60,29 @@ fn may_tell(pattern: &str, name: &AbsName) -> bool {
     prefix.below(name).is_some() || (name.below(&prefix).is_some() && !matches!(rest, "" | "/**"))
 }
 
+/// Whether the last components of `name` may be the first ones of a pattern that can begin
+/// anywhere, so that what follows is matched below this name and not below another.
+fn is_begun(rest: &str, name: &AbsName) -> bool {
+    let parts: Vec<&str> = rest.split('/').collect();
+    let last: Vec<&[u8]> = name
+        .components()
+        .map(doorward_policy::Component::as_bytes)
+        .collect();
+    (1..parts.len()).any(|length| {
+        let (Some(tail), Some(head)) = (
+            last.len()
+                .checked_sub(length)
+                .and_then(|from| last.get(from..)),
+            parts.get(..length),
+        ) else {
+            return false;
+        };
+        tail.iter().zip(head).all(|(component, part)| {
+            part.contains(['*', '?', '[', '{', '$']) || part.as_bytes() == *component
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +95,11 @@ mod tests {
         assert!(may_tell("${HOME}/secret", &name));
         assert!(may_tell("/a/x", &name));
         assert!(!may_tell("**/.ssh/**", &name));
+        assert!(!may_tell("**/.netrc", &name));
+        assert!(may_tell("**/x/secret", &name));
+        assert!(may_tell("**/a/x/secret", &name));
+        assert!(may_tell("**/*/secret", &name));
+        assert!(!may_tell("**/y/secret", &name));
         assert!(!may_tell("/a/**", &name));
         assert!(!may_tell("/b/*/secret", &name));
     }

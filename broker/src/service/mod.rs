@@ -5,6 +5,8 @@ mod asker;
 mod services;
 mod setup;
 mod spawner;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{Answer, Decision, Outcome};
 pub use asker::{Asker, FileIdentity, Patience, Place};
