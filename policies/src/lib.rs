@@ -9,6 +9,8 @@ mod compile;
 mod decide;
 mod document;
 mod expand;
+pub mod filter;
+mod groups;
 mod hull;
 mod lint;
 mod load;

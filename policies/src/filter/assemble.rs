@@ -1,0 +1,383 @@
+//! From groups, table and policy to one program.
+
+use std::collections::BTreeMap;
+
+use doorward_protocol::operation::TABLE;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Compare,
+    SeccompCondition as Condition, SeccompFilter, SeccompRule, TargetArch,
+};
+
+use super::{Arch, Filter, FilterError, FilterRequest, Instruction};
+use crate::groups;
+
+const NEXT: u32 = 0xfffe;
+const NOTIFY: u32 = 0xffff;
+const RETURN_TRACE: u32 = 0x7ff0_0000;
+const RETURN_NOTIFY: u32 = 0x7fc0_0000;
+const RETURN: u16 = 0x06;
+const JUMP: u16 = 0x05;
+/// The longest program seccomp(2) takes.
+const LONGEST: usize = 4096;
+const X32: u32 = 0x4000_0000;
+/// The `CLONE_NEW*` bits of clone(2).
+const NEW_NAMESPACES: u64 = 0x7e02_0000;
+const FAST_OPEN: u64 = 0x2000_0000;
+const EMPTY_PATH: u64 = 0x1000;
+
+/// One comparison of an argument: index, width, how, value.
+type Test = (u8, Width, Compare, u64);
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+/// One class of calls: what they get, and the calls, each with its tests (none: always).
+struct Class {
+    action: SeccompAction,
+    rules: Rules,
+}
+
+struct Draft<'a> {
+    request: &'a FilterRequest<'a>,
+    classes: Vec<Class>,
+}
+
+pub(super) fn assemble(request: &FilterRequest<'_>) -> Result<Filter, FilterError> {
+    let mut draft = Draft {
+        request,
+        classes: Vec::new(),
+    };
+    draft.policy()?;
+    draft.allowed()?;
+    draft.by_argument()?;
+    draft.notified()?;
+    draft.refused()?;
+    draft.link()
+}
+
+const fn low(index: u8, value: u64) -> Test {
+    (index, Width::Dword, Compare::Eq, value)
+}
+
+const fn masked(index: u8, mask: u64, value: u64) -> Test {
+    (index, Width::Dword, Compare::MaskedEq(mask), value)
+}
+
+impl Draft<'_> {
+    /// Adds to the class with this action, if it is the last one, else begins one.
+    fn add(
+        &mut self,
+        action: SeccompAction,
+        name: &str,
+        tests: &[Test],
+    ) -> Result<(), FilterError> {
+        let Some(number) = self.request.arch.number(name) else {
+            return Ok(());
+        };
+        if self
+            .classes
+            .last()
+            .is_none_or(|class| class.action != action)
+        {
+            self.classes.push(Class {
+                action: action.clone(),
+                rules: Rules::new(),
+            });
+        }
+        let Some(class) = self.classes.last_mut() else {
+            return Ok(());
+        };
+        let rules = class.rules.entry(i64::from(number)).or_default();
+        if !tests.is_empty() {
+            let conditions = tests
+                .iter()
+                .map(|(index, width, compare, value)| {
+                    Condition::new(*index, width.clone(), compare.clone(), *value)
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            rules.push(SeccompRule::new(conditions)?);
+        }
+        Ok(())
+    }
+
+    fn allow(&mut self, name: &str, tests: &[Test]) -> Result<(), FilterError> {
+        self.add(SeccompAction::Allow, name, tests)
+    }
+
+    fn errno(&mut self, errno: u32, names: &[&str]) -> Result<(), FilterError> {
+        names
+            .iter()
+            .try_for_each(|name| self.add(SeccompAction::Errno(errno), name, &[]))
+    }
+
+    /// What the policy adds or overrides.
+    fn policy(&mut self) -> Result<(), FilterError> {
+        let calls = &self.request.policy.system_calls;
+        let known = |name: &String| {
+            Arch::X86_64
+                .number(name)
+                .or(Arch::Aarch64.number(name))
+                .map(|_| ())
+                .ok_or_else(|| FilterError::Unknown(name.clone()))
+        };
+        let tabled = |name: &str| {
+            TABLE
+                .iter()
+                .flat_map(|row| row.calls)
+                .any(|call| call.name == name)
+        };
+        for (name, errno) in &calls.errno {
+            known(name)?;
+            self.add(
+                SeccompAction::Errno(u32::try_from(*errno).unwrap_or(1).clamp(1, 4095)),
+                name,
+                &[],
+            )?;
+        }
+        for name in &calls.allow {
+            known(name)?;
+            if groups::HARD.contains(&name.as_str()) || tabled(name) {
+                return Err(FilterError::Forbidden(name.clone()));
+            }
+            self.allow(name, &[])?;
+        }
+        Ok(())
+    }
+
+    /// Calls without argument rules come first, so that the kernel's bitmap serves them.
+    fn allowed(&mut self) -> Result<(), FilterError> {
+        for (_, names) in groups::ALLOWED {
+            for name in *names {
+                self.allow(name, &[])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn by_argument(&mut self) -> Result<(), FilterError> {
+        self.processes()?;
+        self.descriptors()?;
+        self.sockets()
+    }
+
+    fn processes(&mut self) -> Result<(), FilterError> {
+        self.allow(
+            "clone",
+            &[(0, Width::Qword, Compare::MaskedEq(NEW_NAMESPACES), 0)],
+        )?;
+        self.allow("prlimit64", &[low(0, 0)])?;
+        for persona in [0, 0xffff_ffff] {
+            self.allow("personality", &[low(0, persona)])?;
+        }
+        // Without MFD_NOEXEC_SEAL a memory file could be made executable and started.
+        self.allow("memfd_create", &[masked(1, 0x8, 0x8)])?;
+        for option in [
+            1,
+            2,
+            3,
+            7,
+            8,
+            15,
+            16,
+            21,
+            23,
+            27,
+            29,
+            30,
+            36,
+            37,
+            38,
+            39,
+            40,
+            41,
+            42,
+            52,
+            65,
+            66,
+            0x5356_4d41,
+        ] {
+            self.allow("prctl", &[low(0, option)])?;
+        }
+        // A process that is not dumpable could not be served; the wish is harmless to grant in word.
+        self.add(SeccompAction::Errno(0), "prctl", &[low(0, 4)])
+    }
+
+    fn descriptors(&mut self) -> Result<(), FilterError> {
+        for command in [
+            0, 1, 2, 3, 4, 5, 9, 11, 36, 1027, 1030, 1031, 1032, 1033, 1034,
+        ] {
+            self.allow("fcntl", &[low(1, command)])?;
+        }
+        for command in (0x5401..=0x5404).chain(0x5409..=0x5411).chain([
+            0x5413,
+            0x5414,
+            0x541b,
+            0x5421,
+            0x5422,
+            0x5429,
+            0x5450,
+            0x5451,
+            0x5460,
+            0x802c_542a,
+            0x402c_542b,
+            0x402c_542c,
+            0x402c_542d,
+            0x8004_5430,
+        ]) {
+            self.allow("ioctl", &[low(1, command)])?;
+        }
+        if self.request.view {
+            self.allow("newfstatat", &[low(3, EMPTY_PATH)])?;
+        }
+        if self.request.notify {
+            for command in [6, 7, 37, 38] {
+                self.add(SeccompAction::Trace(NOTIFY), "fcntl", &[low(1, command)])?;
+            }
+        }
+        self.errno(25, &["ioctl"])?;
+        Ok(())
+    }
+
+    fn sockets(&mut self) -> Result<(), FilterError> {
+        let request = self.request;
+        let brokered = request.policy.has_tcp() && request.notify;
+        if brokered {
+            for (family, protocol) in [(2, 0), (2, 6), (10, 0), (10, 6)] {
+                self.add(
+                    SeccompAction::Trace(NOTIFY),
+                    "socket",
+                    &[low(0, family), masked(1, 0xf, 1), low(2, protocol)],
+                )?;
+            }
+        }
+        for kind in [1, 5] {
+            self.allow("socketpair", &[low(0, 1), masked(1, 0xf, kind)])?;
+            if request.notify {
+                self.allow("socket", &[low(0, 1), masked(1, 0xf, kind)])?;
+            }
+        }
+        if request.network_namespace {
+            self.allow("socket", &[low(0, 2)])?;
+            self.allow("socket", &[low(0, 10)])?;
+            self.allow("socket", &[low(0, 16), low(2, 0)])?;
+        }
+        if request.network_namespace && !brokered {
+            self.allow("sendto", &[masked(3, FAST_OPEN, 0)])?;
+        }
+        self.allow(
+            "sendto",
+            &[masked(3, FAST_OPEN, 0), (4, Width::Qword, Compare::Eq, 0)],
+        )?;
+        self.allow("sendmsg", &[masked(2, FAST_OPEN, 0)])?;
+        self.allow("sendmmsg", &[masked(3, FAST_OPEN, 0)])?;
+        for call in ["setsockopt", "getsockopt"] {
+            for (level, options) in OPTIONS {
+                for option in *options {
+                    self.allow(call, &[low(1, *level), low(2, *option)])?;
+                }
+            }
+        }
+        for option in [3, 4, 17, 30, 38, 39, 57] {
+            self.allow("getsockopt", &[low(1, 1), low(2, option)])?;
+        }
+        self.allow("getsockopt", &[low(1, 6), low(2, 11)])?;
+        self.errno(92, &["setsockopt", "getsockopt"])?;
+        self.errno(97, &["socket", "socketpair"])
+    }
+
+    fn notified(&mut self) -> Result<(), FilterError> {
+        for call in TABLE.iter().flat_map(|row| row.calls) {
+            match call.name {
+                "fcntl" | "socket" => {}
+                name if self.request.notify => self.add(SeccompAction::Trace(NOTIFY), name, &[])?,
+                name => self.errno(13, &[name])?,
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self) -> Result<(), FilterError> {
+        self.errno(95, groups::UNSUPPORTED)?;
+        self.errno(13, groups::UNREACHABLE)?;
+        self.errno(1, groups::FORBIDDEN)?;
+        groups::DEADLY
+            .iter()
+            .try_for_each(|name| self.add(SeccompAction::KillProcess, name, &[]))
+    }
+
+    /// Chains the programs; the last one answers ENOSYS, so that libc can fall back.
+    fn link(self) -> Result<Filter, FilterError> {
+        let arch = self.request.arch;
+        let mut instructions = prologue(arch);
+        for class in self.classes {
+            let target = match arch {
+                Arch::X86_64 => TargetArch::x86_64,
+                Arch::Aarch64 => TargetArch::aarch64,
+            };
+            let filter = SeccompFilter::new(
+                class.rules,
+                SeccompAction::Trace(NEXT),
+                class.action,
+                target,
+            )?;
+            append(&mut instructions, filter.try_into()?);
+        }
+        instructions.push(Instruction {
+            code: RETURN,
+            jt: 0,
+            jf: 0,
+            k: 0x0005_0000 | 38,
+        });
+        if instructions.len() > LONGEST {
+            return Err(FilterError::TooLong(instructions.len()));
+        }
+        Ok(Filter { instructions, arch })
+    }
+}
+
+/// Socket options that neither widen a socket nor tell of the host: level, options.
+const OPTIONS: &[(u64, &[u64])] = &[
+    (1, &[2, 6, 7, 8, 9, 10, 13, 16, 18, 20, 21, 66, 67]),
+    (6, &[1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 18]),
+    (0, &[1, 10, 11]),
+    (41, &[26, 67]),
+];
+
+/// Another architecture dies; an x32 number is no call at all.
+fn prologue(arch: Arch) -> Vec<Instruction> {
+    let step = |code, jt, jf, k| Instruction { code, jt, jf, k };
+    vec![
+        step(0x20, 0, 0, 4),
+        step(0x15, 1, 0, arch.audit()),
+        step(RETURN, 0, 0, 0x8000_0000),
+        step(0x20, 0, 0, 0),
+        step(0x35, 0, 1, X32),
+        step(RETURN, 0, 0, 0x0005_0000 | 38),
+    ]
+}
+
+/// Adds one of seccompiler's programs, its marked returns rewritten.
+fn append(instructions: &mut Vec<Instruction>, program: BpfProgram) {
+    let end = program.len();
+    for (index, step) in program.into_iter().enumerate() {
+        let rewritten = match (step.code, step.k) {
+            (RETURN, k) if k == RETURN_TRACE | NEXT => Instruction {
+                code: JUMP,
+                jt: 0,
+                jf: 0,
+                k: u32::try_from(end.saturating_sub(index).saturating_sub(1)).unwrap_or(u32::MAX),
+            },
+            (RETURN, k) if k == RETURN_TRACE | NOTIFY => Instruction {
+                code: RETURN,
+                jt: 0,
+                jf: 0,
+                k: RETURN_NOTIFY,
+            },
+            (code, k) => Instruction {
+                code,
+                jt: step.jt,
+                jf: step.jf,
+                k,
+            },
+        };
+        instructions.push(rewritten);
+    }
+}
