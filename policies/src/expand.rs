@@ -39,7 +39,7 @@ impl Expansion {
     pub(crate) fn unfit_directory(&self) -> Option<String> {
         let cwd = self.cwd.as_ref()?;
         let system = ["/boot", "/dev", "/etc", "/proc", "/run", "/sys"];
-        let whole = ["/", "/home", "/var", "/var/lib"]
+        let whole = ["/", "/home", "/var", "/var/lib", "/tmp", "/var/tmp"]
             .iter()
             .any(|name| cwd.as_os_str() == *name);
         (whole || system.iter().any(|name| cwd.starts_with(name)))

@@ -106,14 +106,16 @@ impl Diagnostic {
 /// Characters that could steer a terminal are shown escaped; tabs become one space,
 /// so that the caret stands right.
 fn shown(text: &str) -> String {
-    text.chars()
-        .take(SHOWN)
-        .map(|character| match character {
-            '\t' => " ".to_owned(),
-            _ if character.is_control() => character.escape_default().to_string(),
-            _ => character.to_string(),
-        })
-        .collect()
+    harmless(text.chars().take(SHOWN))
+}
+
+fn harmless(text: impl Iterator<Item = char>) -> String {
+    text.map(|character| match character {
+        '\t' => " ".to_owned(),
+        _ if character.is_control() => character.escape_default().to_string(),
+        _ => character.to_string(),
+    })
+    .collect()
 }
 
 impl fmt::Display for Diagnostic {
@@ -122,7 +124,7 @@ impl fmt::Display for Diagnostic {
             Severity::Error => "",
             Severity::Warning => "warning: ",
         };
-        let (document, message) = (shown(&self.document), &self.message);
+        let (document, message) = (shown(&self.document), harmless(self.message.chars()));
         write!(
             formatter,
             "{document}:{}:{}: {word}{message}",
@@ -142,7 +144,7 @@ impl fmt::Display for Diagnostic {
             write!(formatter, "\n  {blank} | {indent}{carets}")?;
         }
         match &self.help {
-            Some(help) => write!(formatter, "\n  help: {help}"),
+            Some(help) => write!(formatter, "\n  help: {}", harmless(help.chars())),
             None => Ok(()),
         }
     }

@@ -139,7 +139,7 @@ fn part() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// Each rule set is held against globset, an independent implementation, for which `/*`
     /// matches the root too: names have a component here. globset's
