@@ -13,6 +13,8 @@
 pub mod audit;
 mod files;
 pub mod front;
+pub mod host;
+pub mod launcher;
 pub mod service;
 #[allow(unsafe_code, reason = "raw system calls live here alone")]
 mod sys;

@@ -1,6 +1,8 @@
 //! The ways by which operations reach the broker. A front turns what arrives into
 //! a [`doorward_protocol::Request`] and an [`crate::service::Asker`], and delivers the answer.
 
+pub mod notify;
+
 use std::sync::Arc;
 
 use crate::{audit::Log, service::Services};

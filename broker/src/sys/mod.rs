@@ -1,3 +1,6 @@
 //! The only `unsafe`: raw system calls that rustix and nix do not have.
 
 pub(crate) mod files;
+pub(crate) mod memory;
+pub(crate) mod notify;
+pub(crate) mod process;

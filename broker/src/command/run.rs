@@ -1,0 +1,129 @@
+//! `doorward run`.
+
+use std::{
+    error::Error, ffi::OsString, os::unix::process::ExitStatusExt, path::Path, process::ExitCode,
+    sync::Arc,
+};
+
+use clap::Args;
+use doorward::{
+    audit::Log,
+    host::{Ended, HostError, ProgramError, Report, Sandbox},
+};
+use doorward_policy::{Expansion, Loaded, Policy};
+use rustix::io::Errno;
+
+use crate::FAILED;
+
+/// A limit of the policy ended it.
+const LIMIT: u8 = 124;
+/// It is not executable, or no rule allows it.
+const NOT_EXECUTABLE: u8 = 126;
+/// It was not found.
+const NOT_FOUND: u8 = 127;
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// A policy file, or `builtin:NAME`.
+    #[arg(
+        long,
+        value_name = "FILE|builtin:NAME",
+        default_value = "builtin:default"
+    )]
+    policy: String,
+    /// Print notifications continued in the kernel, by call, when it has ended.
+    #[arg(long)]
+    continued: bool,
+    /// The program and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Run {
+    pub(crate) fn perform(self) -> ExitCode {
+        let loaded = match load(&self.policy) {
+            Ok(loaded) => loaded,
+            Err(text) => return fail(&text),
+        };
+        let sandbox = Sandbox {
+            policy: Arc::new(loaded.policy),
+            command: self.command,
+            audit: Arc::new(Log::default()),
+        };
+        match sandbox.run() {
+            Ok(report) => {
+                if self.continued {
+                    for (call, count) in &report.notify.continued {
+                        eprintln!("doorward: continued {call} {count}");
+                    }
+                }
+                ExitCode::from(code(&report))
+            }
+            Err(HostError::Program(error)) => {
+                eprintln!("doorward: {error}");
+                ExitCode::from(match error {
+                    ProgramError::NotExecutable(_) => NOT_EXECUTABLE,
+                    ProgramError::NotFound(_) => NOT_FOUND,
+                    ProgramError::None => FAILED,
+                })
+            }
+            Err(error) => fail(&told(&error)),
+        }
+    }
+}
+
+/// A policy by `builtin:NAME` or as a file.
+pub(crate) fn load(policy: &str) -> Result<Loaded, String> {
+    let expansion = Expansion::of_process(rustix::process::getuid().as_raw());
+    let loaded = match policy.strip_prefix("builtin:") {
+        Some(_) => Policy::builtin(policy, &expansion),
+        None => Policy::load(Path::new(policy), &expansion),
+    };
+    loaded.map_err(|errors| errors.to_string())
+}
+
+fn fail(text: &str) -> ExitCode {
+    eprintln!("doorward: {text}");
+    ExitCode::from(FAILED)
+}
+
+/// An error with all its sources.
+fn told(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+fn code(report: &Report) -> u8 {
+    match &report.ended {
+        Ended::Program(status) => {
+            let signal = status.signal().and_then(|signal| signal.checked_add(128));
+            status
+                .code()
+                .or(signal)
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(FAILED)
+        }
+        Ended::Wall => {
+            eprintln!("doorward: ended after the time that limits.wall gives it");
+            LIMIT
+        }
+        Ended::Exec(Errno::NOENT) => {
+            eprintln!(
+                "doorward: the program, its interpreter or its loader was not found in the view; see [exec] of the policy"
+            );
+            NOT_FOUND
+        }
+        Ended::Exec(errno) => {
+            eprintln!(
+                "doorward: the program cannot be executed: {errno}; name it in [exec] allow of the policy"
+            );
+            NOT_EXECUTABLE
+        }
+    }
+}

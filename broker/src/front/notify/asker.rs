@@ -1,0 +1,169 @@
+//! The process behind a notification, as the kernel's /proc tells of it.
+//!
+//! Everything is read through the number of a thread that waits in a notification;
+//! each answer is used only if the notification's id is still valid after it was read,
+//! since only then the number cannot have become another thread's.
+
+use std::{
+    fmt::Write as _,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use doorward_protocol::Base;
+use rustix::{fs::OFlags, io::Errno, process::PidfdGetfdFlags};
+
+use crate::{
+    service::{Asker, FileIdentity, Place},
+    sys::{notify, process},
+};
+
+/// ERESTARTSYS: the kernel then handles the signal as it would natively.
+const RESTART: i32 = 512;
+
+/// A thread that waits for the answer to its notification.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting<'a> {
+    pub(super) listener: BorrowedFd<'a>,
+    pub(super) id: u64,
+    pub(super) thread: i32,
+}
+
+impl Waiting<'_> {
+    pub(super) fn valid(&self) -> bool {
+        notify::valid(self.listener, self.id)
+    }
+
+    /// Hands `value` on only if the thread still waits.
+    fn held<T>(&self, value: Result<T, Errno>) -> Result<T, Errno> {
+        if self.valid() {
+            value
+        } else {
+            Err(Errno::SRCH)
+        }
+    }
+
+    fn entry(&self, entry: &str) -> String {
+        let mut path = format!("/proc/{}/", self.thread);
+        let _ = path.write_str(entry);
+        path
+    }
+
+    /// A line of /proc/TID/status, without its key.
+    fn status(&self, keys: &[&str]) -> Result<Vec<String>, Errno> {
+        let text = std::fs::read(self.entry("status")).map_err(|_| Errno::SRCH);
+        let text = String::from_utf8_lossy(&self.held(text)?).into_owned();
+        keys.iter()
+            .map(|key| {
+                text.lines()
+                    .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+                    .map(|value| value.trim().to_owned())
+                    .ok_or(Errno::SRCH)
+            })
+            .collect()
+    }
+
+    fn number(&self, key: &str) -> Result<u32, Errno> {
+        let lines = self.status(&[key])?;
+        let last = lines
+            .first()
+            .and_then(|line| line.split_whitespace().last());
+        last.and_then(|text| text.parse().ok()).ok_or(Errno::SRCH)
+    }
+
+    /// The process this thread belongs to, as the broker numbers it.
+    pub(super) fn leader(&self) -> Result<u32, Errno> {
+        let lines = self.status(&["Tgid"])?;
+        lines
+            .first()
+            .and_then(|text| text.parse().ok())
+            .ok_or(Errno::SRCH)
+    }
+
+    /// Whether a signal waits that this thread, or its whole process, would take.
+    fn signalled(&self) -> Result<Option<Errno>, Errno> {
+        let lines = self.status(&["SigPnd", "ShdPnd", "SigBlk", "Threads", "Tgid"])?;
+        let [own, shared, blocked, threads, leader] = lines.as_slice() else {
+            return Err(Errno::SRCH);
+        };
+        let mask = |text: &String| u64::from_str_radix(text, 16).map_err(|_| Errno::SRCH);
+        let open = !mask(blocked)?;
+        let own = mask(own)? & open != 0;
+        if !own && mask(shared)? & open == 0 {
+            return Ok(None);
+        }
+        let chosen = own || threads == "1" || *leader == self.thread.to_string();
+        Ok(Some(if chosen {
+            Errno::from_raw_os_error(RESTART)
+        } else {
+            Errno::INTR
+        }))
+    }
+}
+
+impl Asker for Waiting<'_> {
+    fn place(&self, base: Base) -> Result<Place, Errno> {
+        let (entry, missing) = match base {
+            Base::WorkingDirectory => (self.entry("cwd"), Errno::NOENT),
+            Base::Descriptor(number) if number >= 0 => {
+                (self.entry(&format!("fd/{number}")), Errno::BADF)
+            }
+            Base::Descriptor(_) => return Err(Errno::BADF),
+        };
+        let name = rustix::fs::readlink(&entry, Vec::new()).map_err(|_| missing);
+        let name = self.held(name)?.into_bytes();
+        let status = rustix::fs::stat(&entry).map_err(|_| missing);
+        let status = self.held(status)?;
+        if rustix::fs::FileType::from_raw_mode(status.st_mode) != rustix::fs::FileType::Directory {
+            return Err(Errno::NOTDIR);
+        }
+        if !name.starts_with(b"/") {
+            return Err(Errno::NOENT);
+        }
+        let identity = FileIdentity {
+            major: rustix::fs::major(status.st_dev),
+            minor: rustix::fs::minor(status.st_dev),
+            inode: status.st_ino,
+        };
+        Ok(Place { name, identity })
+    }
+
+    fn umask(&self) -> Result<u32, Errno> {
+        let lines = self.status(&["Umask"])?;
+        let text = lines.first().ok_or(Errno::SRCH)?;
+        u32::from_str_radix(text, 8).map_err(|_| Errno::SRCH)
+    }
+
+    fn process(&self) -> Result<u32, Errno> {
+        self.number("NStgid")
+    }
+
+    fn thread(&self) -> Result<u32, Errno> {
+        self.number("NSpid")
+    }
+
+    fn proc_directory(&self) -> Result<Option<OwnedFd>, Errno> {
+        let path = format!("/proc/{}", self.leader()?);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(path, flags, rustix::fs::Mode::empty());
+        self.held(directory).map(Some)
+    }
+
+    fn descriptor(&self, number: i32) -> Result<OwnedFd, Errno> {
+        if number < 0 {
+            return Err(Errno::BADF);
+        }
+        let process = self.held(process::pidfd_of_thread(self.thread))?;
+        rustix::process::pidfd_getfd(process.as_fd(), number, PidfdGetfdFlags::empty())
+    }
+
+    fn credentials(&self) -> Result<(u32, u32), Errno> {
+        Ok((self.number("Uid")?, self.number("Gid")?))
+    }
+
+    fn interrupted(&self) -> Option<Errno> {
+        if !self.valid() {
+            return Some(Errno::SRCH);
+        }
+        self.signalled().unwrap_or(Some(Errno::SRCH))
+    }
+}

@@ -1,0 +1,82 @@
+//! The answer to one notification: given by value, or a denial when dropped.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use doorward_protocol::operation::Call;
+use rustix::io::Errno;
+
+use crate::sys::notify;
+
+/// That a call may be continued: made only from a row of the operation table that says so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Continuable(&'static Call);
+
+impl Continuable {
+    /// Evidence for a call of the table, if the table has it.
+    pub(super) fn of(call: &'static Call) -> Option<Self> {
+        call.continued.then_some(Self(call))
+    }
+
+    /// The call.
+    pub(super) fn name(self) -> &'static str {
+        self.0.name
+    }
+}
+
+/// Owes one notification its answer.
+#[derive(Debug)]
+pub(super) struct Responder<'a> {
+    listener: BorrowedFd<'a>,
+    id: u64,
+    owed: bool,
+}
+
+impl<'a> Responder<'a> {
+    pub(super) fn new(listener: BorrowedFd<'a>, id: u64) -> Self {
+        Self {
+            listener,
+            id,
+            owed: true,
+        }
+    }
+
+    pub(super) fn value(mut self, value: i64) {
+        self.owed = notify::send_value(self.listener, self.id, value).is_err();
+    }
+
+    pub(super) fn errno(mut self, errno: Errno) {
+        self.owed = notify::send_errno(self.listener, self.id, errno).is_err();
+    }
+
+    pub(super) fn proceed(mut self, _evidence: Continuable) {
+        self.owed = notify::send_continue(self.listener, self.id).is_err();
+    }
+
+    /// Somebody else owes the answer now.
+    pub(super) fn hand_over(mut self) {
+        self.owed = false;
+    }
+
+    /// Installs the descriptor and closes the broker's own copy before it returns.
+    pub(super) fn descriptor(mut self, descriptor: OwnedFd, close_on_exec: bool) {
+        let sent =
+            notify::send_descriptor(self.listener, self.id, descriptor.as_fd(), close_on_exec);
+        drop(descriptor);
+        match sent {
+            Ok(()) => self.owed = false,
+            Err(errno) => self.errno(if errno == Errno::MFILE {
+                errno
+            } else {
+                Errno::ACCESS
+            }),
+        }
+    }
+}
+
+impl Drop for Responder<'_> {
+    fn drop(&mut self) {
+        if self.owed {
+            let _gone = notify::send_errno(self.listener, self.id, Errno::PERM);
+        }
+    }
+}

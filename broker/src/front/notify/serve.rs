@@ -1,0 +1,336 @@
+//! The loop that receives notifications, and the workers for what may block.
+
+use std::{
+    collections::BTreeMap,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, mpsc},
+    time::Instant,
+};
+
+use doorward_policy::filter::Arch;
+use doorward_protocol::operation::{Call, TABLE};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
+
+use super::{
+    asker::Waiting,
+    copied::{Copied, Memory},
+    decode::decode,
+    encode,
+    responder::{Continuable, Responder},
+};
+use crate::{
+    audit::Entry,
+    front::Context,
+    service::{Answer, Outcome, Patience},
+    sys::notify::{self, Notification},
+};
+
+/// Requests of one sandbox that may block at a time.
+const IN_FLIGHT: usize = 4;
+/// Requests that may wait for one of those; beyond it the asker gets EAGAIN.
+const QUEUE: usize = 256;
+
+/// Why serving ended before the sandbox did.
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyError {
+    /// Waiting for notifications failed.
+    #[error("cannot wait for notifications")]
+    Wait(#[source] Errno),
+    /// Receiving a notification failed.
+    #[error("cannot receive a notification")]
+    Receive(#[source] Errno),
+}
+
+/// What was served.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NotifyReport {
+    /// Notifications received.
+    pub served: u64,
+    /// Notifications continued in the kernel, by name of the call.
+    pub continued: BTreeMap<&'static str, u64>,
+}
+
+/// A notification on its way to a worker, its arguments copied.
+struct Job {
+    notification: Notification,
+    call: &'static Call,
+    copied: Copied,
+    received: Instant,
+}
+
+struct Front {
+    listener: OwnedFd,
+    context: Context,
+    calls: Vec<Option<&'static Call>>,
+    report: Mutex<NotifyReport>,
+}
+
+/// Serves the notifications of one sandbox until all its processes are gone, or
+/// `stop` is readable or hung up.
+///
+/// # Errors
+/// [`NotifyError`] when the listener fails; the sandboxee's calls then fail with ENOSYS.
+pub fn serve(
+    listener: OwnedFd,
+    context: Context,
+    stop: BorrowedFd<'_>,
+) -> Result<NotifyReport, NotifyError> {
+    let _same_processor = notify::wake_here(listener.as_fd());
+    let front = Arc::new(Front {
+        listener,
+        context,
+        calls: calls(),
+        report: Mutex::default(),
+    });
+    let (queue, jobs) = mpsc::sync_channel::<Job>(QUEUE);
+    let jobs = Arc::new(Mutex::new(jobs));
+    let workers: Vec<_> = (0..IN_FLIGHT)
+        .map(|_| {
+            let (front, jobs) = (Arc::clone(&front), Arc::clone(&jobs));
+            std::thread::spawn(move || {
+                while let Some(job) = next(&jobs) {
+                    front.fenced(|| front.perform(&job));
+                }
+            })
+        })
+        .collect();
+    let result = front.receive(&queue, stop);
+    drop(queue);
+    for worker in workers {
+        let _ended = worker.join();
+    }
+    let report = front
+        .report
+        .lock()
+        .map(|report| report.clone())
+        .unwrap_or_default();
+    result.map(|()| report)
+}
+
+fn next(jobs: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
+    jobs.lock().ok()?.recv().ok()
+}
+
+/// The table's calls by number on this architecture.
+fn calls() -> Vec<Option<&'static Call>> {
+    let mut calls = Vec::new();
+    for call in TABLE.iter().flat_map(|row| row.calls) {
+        let number = Arch::native()
+            .number(call.name)
+            .and_then(|number| usize::try_from(number).ok());
+        let Some(number) = number else { continue };
+        if calls.len() <= number {
+            calls.resize(number.saturating_add(1), None);
+        }
+        if let Some(slot) = calls.get_mut(number) {
+            *slot = Some(call);
+        }
+    }
+    calls
+}
+
+impl Front {
+    fn receive(
+        &self,
+        queue: &mpsc::SyncSender<Job>,
+        stop: BorrowedFd<'_>,
+    ) -> Result<(), NotifyError> {
+        loop {
+            let mut ready = [
+                PollFd::new(&self.listener, PollFlags::IN),
+                PollFd::from_borrowed_fd(stop, PollFlags::IN),
+            ];
+            match poll(&mut ready, None) {
+                Err(Errno::INTR) => continue,
+                other => other.map_err(NotifyError::Wait)?,
+            };
+            let [listener, stopped] = ready.map(|one| one.revents());
+            if !stopped.is_empty()
+                || (listener.contains(PollFlags::HUP) && !listener.contains(PollFlags::IN))
+            {
+                return Ok(());
+            }
+            match notify::receive(self.listener.as_fd()) {
+                Ok(notification) => self.fenced(|| self.take(notification, queue)),
+                Err(Errno::NOENT | Errno::INTR) => {}
+                Err(errno) => return Err(NotifyError::Receive(errno)),
+            }
+        }
+    }
+
+    /// A panic costs the one request: its responder denies when dropped.
+    fn fenced(&self, work: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            tracing::error!("a request ended in a panic and was denied");
+        }
+    }
+
+    fn take(&self, notification: Notification, queue: &mpsc::SyncSender<Job>) {
+        let received = Instant::now();
+        if let Ok(mut report) = self.report.lock() {
+            report.served = report.served.saturating_add(1);
+        }
+        let responder = Responder::new(self.listener.as_fd(), notification.id);
+        let number = usize::try_from(notification.number).ok();
+        let Some(call) = number.and_then(|number| self.calls.get(number).copied().flatten()) else {
+            return responder.errno(Errno::NOSYS);
+        };
+        let Some(memory) = memory(&notification) else {
+            return responder.errno(Errno::SRCH);
+        };
+        let copied = Copied::of(call.name, notification.arguments, memory);
+        if !notify::valid(self.listener.as_fd(), notification.id) {
+            return;
+        }
+        let copied = match copied {
+            Ok(copied) => copied,
+            Err(errno) => return responder.errno(errno),
+        };
+        let job = Job {
+            notification,
+            call,
+            copied,
+            received,
+        };
+        let Some(responder) = self.attempt(&job, Patience::Cached, responder) else {
+            return;
+        };
+        match queue.try_send(job) {
+            Ok(()) => responder.hand_over(),
+            Err(_) => responder.errno(Errno::AGAIN),
+        }
+    }
+
+    fn perform(&self, job: &Job) {
+        let responder = Responder::new(self.listener.as_fd(), job.notification.id);
+        if let Some(left) = self.attempt(job, Patience::Blocking, responder) {
+            left.errno(Errno::AGAIN);
+        }
+    }
+
+    /// Performs and answers; the responder comes back if that would block.
+    fn attempt<'a>(
+        &'a self,
+        job: &Job,
+        patience: Patience,
+        responder: Responder<'a>,
+    ) -> Option<Responder<'a>> {
+        let waiting = Waiting {
+            listener: self.listener.as_fd(),
+            id: job.notification.id,
+            thread: i32::try_from(job.notification.thread).unwrap_or(i32::MAX),
+        };
+        let request = match decode(job.call.name, &job.copied) {
+            Ok(request) => request,
+            Err(errno) => {
+                responder.errno(errno);
+                return None;
+            }
+        };
+        let decision = match self.context.services.perform(&request, &waiting, patience) {
+            Outcome::Done(decision) => decision,
+            Outcome::WouldBlock => return Some(responder),
+        };
+        self.context.audit.record(&Entry {
+            front: "notify",
+            process: job.notification.thread,
+            request: &request,
+            decision: &decision,
+            latency: job.received.elapsed(),
+        });
+        self.deliver(job, decision.answer, &waiting, responder);
+        None
+    }
+
+    fn deliver(&self, job: &Job, answer: Answer, waiting: &Waiting<'_>, responder: Responder<'_>) {
+        let memory = Memory {
+            thread: waiting.thread,
+        };
+        let [_, second, third, _, fifth, _] = job.copied.arguments;
+        let written = match answer {
+            Answer::Value(value) => return responder.value(value),
+            Answer::Errno(errno) => return responder.errno(errno),
+            Answer::Descriptor {
+                descriptor,
+                close_on_exec,
+            } => {
+                return responder.descriptor(descriptor, close_on_exec);
+            }
+            Answer::Continue => return self.proceed(job.call, responder),
+            Answer::Stat(stat) => match job.call.name {
+                "statx" => put(waiting, memory, fifth, &encode::statx(&stat), 0),
+                "newfstatat" => put(waiting, memory, third, &encode::stat(&stat), 0),
+                _ => put(waiting, memory, second, &encode::stat(&stat), 0),
+            },
+            Answer::FileSystem(stat) => put(waiting, memory, second, &encode::statfs(&stat), 0),
+            Answer::Bytes(bytes) => bytes_back(job, waiting, memory, bytes),
+        };
+        match written {
+            Ok(value) => responder.value(value),
+            Err(errno) => responder.errno(errno),
+        }
+    }
+
+    fn proceed(&self, call: &'static Call, responder: Responder<'_>) {
+        let Some(evidence) = Continuable::of(call) else {
+            return responder.errno(Errno::ACCESS);
+        };
+        if let Ok(mut report) = self.report.lock() {
+            let count = report.continued.entry(evidence.name()).or_default();
+            *count = count.saturating_add(1);
+        }
+        responder.proceed(evidence);
+    }
+}
+
+/// Writes an answer into the asker's memory while it still waits.
+fn put(
+    waiting: &Waiting<'_>,
+    memory: Memory,
+    address: u64,
+    bytes: &[u8],
+    value: i64,
+) -> Result<i64, Errno> {
+    if !waiting.valid() {
+        return Err(Errno::SRCH);
+    }
+    memory.write(address, bytes)?;
+    Ok(value)
+}
+
+/// readlink cuts what does not fit; getcwd counts its NUL and refuses.
+fn bytes_back(
+    job: &Job,
+    waiting: &Waiting<'_>,
+    memory: Memory,
+    mut bytes: Vec<u8>,
+) -> Result<i64, Errno> {
+    let [first, second, third, fourth, ..] = job.copied.arguments;
+    let size = |register: u64| usize::try_from(register & 0x7fff_ffff).unwrap_or(0);
+    let (address, room) = match job.call.name {
+        "getcwd" => {
+            bytes.push(0);
+            let room = usize::try_from(second).unwrap_or(usize::MAX);
+            if bytes.len() > room {
+                return Err(Errno::RANGE);
+            }
+            (first, room)
+        }
+        "readlink" => (second, size(third)),
+        _ => (third, size(fourth)),
+    };
+    bytes.truncate(room);
+    let value = i64::try_from(bytes.len()).map_err(|_| Errno::INVAL)?;
+    put(waiting, memory, address, &bytes, value)
+}
+
+fn memory(notification: &Notification) -> Option<Memory> {
+    i32::try_from(notification.thread)
+        .ok()
+        .filter(|&thread| thread > 0)
+        .map(|thread| Memory { thread })
+}

@@ -1,0 +1,191 @@
+//! Lock-down: what a process gives up to become a sandboxee, seccomp last.
+
+use std::os::{fd::AsFd, unix::ffi::OsStrExt};
+
+use doorward_policy::{
+    AbsName, Policy,
+    filter::{Arch, Filter, FilterRequest},
+    policy::CodeMap,
+};
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+};
+use rustix::{
+    io::Errno,
+    process::{Resource, Rlimit},
+};
+
+use super::{Launch, LaunchError, Report};
+use crate::sys::process;
+
+/// NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE, set and locked; KEEP_CAPS locked off.
+const SECURE_BITS: libc::c_ulong = 0b1110_1111;
+const MDWE_REFUSE_EXEC_GAIN: libc::c_ulong = 1;
+
+/// The filter this sandboxee will load.
+pub(super) fn filter(launch: &Launch<'_>) -> Result<Filter, LaunchError> {
+    let separate = launch.namespaces.available;
+    Ok(Filter::assemble(&FilterRequest {
+        policy: launch.policy,
+        arch: Arch::native(),
+        notify: true,
+        view: separate,
+        network_namespace: separate,
+    })?)
+}
+
+/// The init gives up what it does not need; it reads nothing that a sandboxee writes.
+pub(super) fn init(separate: bool) {
+    let _kept = process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1);
+    if separate {
+        let _kept = capabilities();
+    }
+}
+
+/// Locks this process down and executes the program; comes back only when it failed.
+pub(super) fn become_sandboxee(launch: &Launch<'_>, report: &Report, filter: &Filter) {
+    if let Err((step, errno)) = confine(launch) {
+        return report.failed(step, errno);
+    }
+    let listener = match process::load_filter(filter.instructions(), true) {
+        Ok(Some(listener)) => listener,
+        Ok(None) => return report.failed("loading the system-call filter", Errno::IO),
+        Err(errno) => return report.failed("loading the system-call filter", errno),
+    };
+    if let Err(step) = probe() {
+        return report.failed(step, Errno::PERM);
+    }
+    if let Err(errno) = report.listener(listener.as_fd()) {
+        return report.failed("handing over the notification descriptor", errno);
+    }
+    drop(listener);
+    let Err(error) = nix::unistd::execve(&launch.program, &launch.arguments, &launch.environment);
+    report.exec(Errno::from_raw_os_error(error as i32));
+}
+
+type Step = (&'static str, Errno);
+
+fn confine(launch: &Launch<'_>) -> Result<(), Step> {
+    let named = |step: &'static str| move |errno: Errno| (step, errno);
+    process::prctl(libc::PR_SET_PDEATHSIG, 9).map_err(named("asking to die with the init"))?;
+    rustix::process::setsid().map_err(named("making a session"))?;
+    process::close_all_on_exec().map_err(named("closing descriptors"))?;
+    limits(launch.policy).map_err(named("setting limits"))?;
+    capabilities().map_err(named("dropping capabilities"))?;
+    process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(named("setting no_new_privs"))?;
+    process::prctl(libc::PR_SET_DUMPABLE, 1).map_err(named("staying readable for the broker"))?;
+    if launch.policy.code != CodeMap::Jit {
+        process::prctl(libc::PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN)
+            .map_err(named("refusing writable code"))?;
+    }
+    landlock(launch.policy).map_err(named("entering the Landlock domain"))
+}
+
+fn limits(policy: &Policy) -> Result<(), Errno> {
+    let limits = &policy.limits;
+    let set = |resource, value: Option<u64>| match value {
+        Some(value) => rustix::process::setrlimit(
+            resource,
+            Rlimit {
+                current: Some(value),
+                maximum: Some(value),
+            },
+        ),
+        None => Ok(()),
+    };
+    set(Resource::As, limits.memory)?;
+    set(Resource::Cpu, limits.cpu.map(|time| time.as_secs().max(1)))?;
+    set(Resource::Nproc, limits.processes)?;
+    set(Resource::Nofile, limits.open_files)?;
+    set(Resource::Fsize, limits.file_size)?;
+    set(Resource::Core, Some(0))
+}
+
+/// Drops every capability from every set; what cannot be dropped was not there.
+fn capabilities() -> Result<(), Errno> {
+    let failed = |_: caps::errors::CapsError| Errno::PERM;
+    let held = caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SETPCAP)
+        .map_err(failed)?;
+    if held {
+        process::prctl(libc::PR_SET_SECUREBITS, SECURE_BITS)?;
+        caps::clear(None, caps::CapSet::Bounding).map_err(failed)?;
+    }
+    caps::clear(None, caps::CapSet::Ambient).map_err(failed)?;
+    caps::clear(None, caps::CapSet::Inheritable).map_err(failed)?;
+    caps::clear(None, caps::CapSet::Effective).map_err(failed)?;
+    caps::clear(None, caps::CapSet::Permitted).map_err(failed)
+}
+
+/// All file rights handled, none given but starting (and so reading) the programs of the
+/// exec rules; TCP without rules; signals and abstract sockets stay inside.
+fn landlock(policy: &Policy) -> Result<(), Errno> {
+    let failed = |_: landlock::RulesetError| Errno::PERM;
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(ABI::V3))
+        .map_err(failed)?
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(ABI::V6))
+        .map_err(failed)?
+        .handle_access(AccessNet::from_all(ABI::V6))
+        .map_err(failed)?
+        .scope(Scope::from_all(ABI::V6))
+        .map_err(failed)?;
+    let mut ruleset = ruleset.create().map_err(failed)?;
+    for path in programs(policy) {
+        let Ok(pin) = PathFd::new(&path) else {
+            continue;
+        };
+        let rights = AccessFs::Execute | AccessFs::ReadFile;
+        ruleset = ruleset
+            .add_rule(PathBeneath::new(pin, rights))
+            .map_err(failed)?;
+    }
+    let status = ruleset.restrict_self().map_err(failed)?;
+    if status.ruleset == RulesetStatus::NotEnforced {
+        Err(Errno::NOSYS)
+    } else {
+        Ok(())
+    }
+}
+
+/// The files and directories of the exec rules. A glob other than a whole directory is
+/// matched once, now, in its own directory: what appears later cannot be started.
+fn programs(policy: &Policy) -> Vec<std::path::PathBuf> {
+    const MOST: usize = 4096;
+    let mut found = Vec::new();
+    for rule in policy.exec_rules() {
+        let prefix = std::path::PathBuf::from(std::ffi::OsStr::from_bytes(rule.prefix.as_bytes()));
+        if rule
+            .pattern
+            .as_deref()
+            .is_none_or(|pattern| pattern == "**")
+        {
+            found.push(prefix);
+            continue;
+        }
+        let entries = std::fs::read_dir(&prefix).into_iter().flatten().flatten();
+        let allowed = |path: &std::path::PathBuf| {
+            AbsName::parse(path.as_os_str().as_bytes())
+                .is_ok_and(|name| policy.decide_exec(&name).is_allow())
+        };
+        found.extend(entries.map(|entry| entry.path()).filter(allowed).take(MOST));
+    }
+    found.truncate(MOST);
+    found
+}
+
+/// Tries what must be refused by now without the broker's help. The program is not
+/// started if anything succeeds.
+fn probe() -> Result<(), &'static str> {
+    use nix::sched::{CloneFlags, unshare};
+    if unshare(CloneFlags::CLONE_NEWUTS).is_ok() {
+        return Err("the probe of seccomp (unshare)");
+    }
+    let vsock = rustix::net::AddressFamily::from_raw(40);
+    if rustix::net::socket(vsock, rustix::net::SocketType::STREAM, None).is_ok() {
+        return Err("the probe of seccomp (vsock)");
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Processes: what the launcher needs that has no wrapper, and descriptors of others.
+
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use doorward_policy::filter::Instruction;
+use rustix::io::Errno;
+
+fn errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+/// Opens a pidfd of one thread (`PIDFD_THREAD`, Linux 6.9).
+pub(crate) fn pidfd_of_thread(thread: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: pidfd_open takes two numbers.
+    let number = unsafe { libc::syscall(libc::SYS_pidfd_open, thread, libc::O_EXCL) };
+    let number = i32::try_from(number).map_err(|_| Errno::IO)?;
+    if number < 0 {
+        return Err(errno());
+    }
+    // SAFETY: the kernel just made this descriptor for us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Forks. The child must have been single-threaded; `None` in the child.
+///
+/// # Errors
+/// What fork(2) meets.
+pub(crate) fn fork() -> Result<Option<nix::unistd::Pid>, Errno> {
+    // SAFETY: called while this process has one thread, so the child may do anything.
+    match unsafe { nix::unistd::fork() } {
+        Ok(nix::unistd::ForkResult::Parent { child }) => Ok(Some(child)),
+        Ok(nix::unistd::ForkResult::Child) => Ok(None),
+        Err(error) => Err(Errno::from_raw_os_error(error as i32)),
+    }
+}
+
+/// Loads a filter on this thread; with `listener` it returns the notification descriptor.
+pub(crate) fn load_filter(
+    program: &[Instruction],
+    listener: bool,
+) -> Result<Option<OwnedFd>, Errno> {
+    let header = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(|_| Errno::INVAL)?,
+        filter: program.as_ptr().cast_mut().cast(),
+    };
+    let flags = if listener {
+        libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+    } else {
+        0
+    };
+    // SAFETY: `header` describes `program`, whose elements are laid out as `struct sock_filter`.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
+            &raw const header,
+        )
+    };
+    let number = i32::try_from(result).map_err(|_| Errno::IO)?;
+    match number {
+        ..0 => Err(errno()),
+        0 if !listener => Ok(None),
+        // SAFETY: with NEW_LISTENER the kernel returns a descriptor made for us alone.
+        _ => Ok(Some(unsafe { OwnedFd::from_raw_fd(number) })),
+    }
+}
+
+/// prctl(2) with numbers.
+pub(crate) fn prctl(option: libc::c_int, argument: libc::c_ulong) -> Result<(), Errno> {
+    // SAFETY: only options that take numbers are passed by the callers of this crate.
+    let result = unsafe { libc::prctl(option, argument, 0, 0, 0) };
+    if result >= 0 { Ok(()) } else { Err(errno()) }
+}
+
+/// Ends a forked child at once: no destructors, no buffers of the parent flushed twice.
+pub(crate) fn exit(code: i32) -> ! {
+    // SAFETY: _exit takes a number and does not come back.
+    unsafe { libc::_exit(code) }
+}
+
+/// Marks every descriptor from 3 on close-on-exec (close_range(2), Linux 5.11).
+pub(crate) fn close_all_on_exec() -> Result<(), Errno> {
+    // SAFETY: close_range takes three numbers; with CLOEXEC it closes nothing now.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(errno()) }
+}
+
+/// Makes the mount at `path` (and those below it) read-only, without devices and set-id
+/// programs (mount_setattr(2), Linux 5.12).
+pub(crate) fn make_read_only(path: &std::ffi::CStr, below: bool) -> Result<(), Errno> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    let flags = if below { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: both pointers are to values of ours that outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            flags,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(errno()) }
+}
