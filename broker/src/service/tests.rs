@@ -18,8 +18,8 @@ struct Bench {
 impl Bench {
     /// The `build` profile in a directory of its own.
     fn new() -> Self {
-        let folder = std::env::current_exe().unwrap();
-        let directory = tempfile::tempdir_in(folder.parent().unwrap()).unwrap();
+        // Outside /tmp, which the scratch directory backs, wherever the checkout is.
+        let directory = tempfile::tempdir_in(std::env::home_dir().unwrap()).unwrap();
         let root = directory.path().canonicalize().unwrap();
         let scratch = root.join(".scratch");
         fs::create_dir(&scratch).unwrap();

@@ -29,9 +29,8 @@ struct Tree {
 
 impl Tree {
     fn new() -> Self {
-        // Outside /tmp, which the scratch directory backs.
-        let folder = std::env::current_exe().unwrap();
-        Self::within(folder.parent().unwrap())
+        // Outside /tmp, which the scratch directory backs, wherever the checkout is.
+        Self::within(&std::env::home_dir().unwrap())
     }
 
     fn within(folder: &Path) -> Self {
