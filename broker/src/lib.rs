@@ -15,6 +15,7 @@ mod files;
 pub mod front;
 pub mod host;
 pub mod launcher;
+pub mod layers;
 pub mod service;
 #[allow(unsafe_code, reason = "raw system calls live here alone")]
 mod sys;

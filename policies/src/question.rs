@@ -96,6 +96,36 @@ impl Question {
         })
     }
 
+    /// Its words, as [`Question::parse`] reads them back: the operation, and what it is
+    /// about. Bytes that are not UTF-8 and `${` have no spelling that is read back.
+    pub fn words(&self) -> (&'static str, Vec<Vec<u8>>) {
+        let (word, first) = match self {
+            Self::File(name, access) => {
+                let word = match access {
+                    Access::Read => "open",
+                    Access::Stat => "stat",
+                    Access::Write => "write",
+                    Access::Create => "create",
+                    Access::Delete => "delete",
+                    Access::Execute => "exec",
+                };
+                (word, name.as_bytes().to_vec())
+            }
+            Self::Exec(name) => ("exec", name.as_bytes().to_vec()),
+            Self::Spawn(name, arguments) => {
+                let mut about = vec![name.as_bytes().to_vec()];
+                about.extend(arguments.iter().cloned());
+                return ("spawn", about);
+            }
+            Self::Connect(Destination::Tcp(to)) => ("connect", format!("tcp:{to}").into_bytes()),
+            Self::Connect(Destination::UnixPath(name)) => ("unix", name.as_bytes().to_vec()),
+            Self::Connect(Destination::UnixAbstract(name)) => {
+                ("unix", [b"@", name.as_slice()].concat())
+            }
+        };
+        (word, vec![first])
+    }
+
     /// The key and text of a rule that would allow it.
     fn wanted(&self) -> (&'static str, String) {
         match self {

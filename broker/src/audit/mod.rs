@@ -1,10 +1,41 @@
-//! The audit log: what was decided, for people and tools.
+//! The audit log: what was decided, for people and tools. One JSON object a line
+//! (docs/AUDIT.md); a summary at the end.
+
+mod address;
+mod arguments;
+mod asked;
+mod line;
+mod log;
+mod record;
+mod sink;
+mod summary;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use std::time::Duration;
 
 use doorward_protocol::Request;
 
+pub use arguments::Arguments;
+pub use log::Log;
+pub use record::{Allowed, Denied, Event, HeldLimit, NamedRule, Record, Start, Totals};
+pub use summary::{DistinctDenial, Summary};
+pub use text::Text;
+
 use crate::service::Decision;
+
+/// A name for a new sandbox in audit logs: random, 16 hexadecimal digits.
+#[must_use]
+pub fn session_name() -> String {
+    let mut bytes = [0_u8; 8];
+    let flags = rustix::rand::GetRandomFlags::empty();
+    if rustix::rand::getrandom(&mut bytes, flags).is_err() {
+        return format!("pid-{}", std::process::id());
+    }
+    format!("{:016x}", u64::from_ne_bytes(bytes))
+}
 
 /// One decided request, as a front hands it to the log.
 #[derive(Debug, Clone, Copy)]
@@ -19,13 +50,4 @@ pub struct Entry<'a> {
     pub decision: &'a Decision,
     /// From receipt to answer.
     pub latency: Duration,
-}
-
-/// The log of one sandbox. Recording never blocks the broker and never fails a request.
-#[derive(Debug, Default)]
-pub struct Log {}
-
-impl Log {
-    /// Records one decided request.
-    pub fn record(&self, _entry: &Entry<'_>) {}
 }

@@ -1,5 +1,6 @@
 //! The `doorward` command.
 
+mod denials;
 mod run;
 
 use std::process::ExitCode;

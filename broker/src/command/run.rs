@@ -1,19 +1,23 @@
 //! `doorward run`.
 
 use std::{
-    error::Error, ffi::OsString, os::unix::process::ExitStatusExt, path::Path, process::ExitCode,
+    error::Error,
+    ffi::OsString,
+    os::{fd::OwnedFd, unix::process::ExitStatusExt},
+    path::{Path, PathBuf},
+    process::ExitCode,
     sync::Arc,
 };
 
 use clap::Args;
-use doorward::{
-    audit::Log,
-    host::{Ended, HostError, ProgramError, Report, Sandbox},
-};
+use doorward::host::{Ended, HostError, ProgramError, Report, Sandbox};
 use doorward_policy::{Expansion, Loaded, Policy};
-use rustix::io::Errno;
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+};
 
-use crate::FAILED;
+use crate::{FAILED, denials};
 
 /// A limit of the policy ended it.
 const LIMIT: u8 = 124;
@@ -32,6 +36,12 @@ pub(crate) struct Run {
         default_value = "builtin:default"
     )]
     policy: String,
+    /// Append a record of each decision to this file, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// Do not sum up at the end what was denied.
+    #[arg(long, short)]
+    quiet: bool,
     /// Print notifications continued in the kernel, by call, when it has ended.
     #[arg(long)]
     continued: bool,
@@ -42,6 +52,10 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn perform(self) -> ExitCode {
+        let audit = match self.audit.as_deref().map(open_audit).transpose() {
+            Ok(audit) => audit,
+            Err(text) => return fail(&text),
+        };
         let loaded = match load(&self.policy) {
             Ok(loaded) => loaded,
             Err(text) => return fail(&text),
@@ -49,7 +63,7 @@ impl Run {
         let sandbox = Sandbox {
             policy: Arc::new(loaded.policy),
             command: self.command,
-            audit: Arc::new(Log::default()),
+            audit,
         };
         match sandbox.run() {
             Ok(report) => {
@@ -58,7 +72,11 @@ impl Run {
                         eprintln!("doorward: continued {call} {count}");
                     }
                 }
-                ExitCode::from(code(&report))
+                let code = code(&report);
+                if !self.quiet {
+                    denials::tell(&report.audit, self.audit.as_deref());
+                }
+                ExitCode::from(code)
             }
             Err(HostError::Program(error)) => {
                 eprintln!("doorward: {error}");
@@ -81,6 +99,23 @@ pub(crate) fn load(policy: &str) -> Result<Loaded, String> {
         None => Policy::load(Path::new(policy), &expansion),
     };
     loaded.map_err(|errors| errors.to_string())
+}
+
+/// Opens the audit file on a description of its own, which never blocks on a slow reader.
+fn open_audit(path: &Path) -> Result<OwnedFd, String> {
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY
+        | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)).map_err(|errno| {
+        let shown = path.display();
+        match errno {
+            Errno::NXIO => format!("the audit log {shown} is a FIFO that nobody reads; start its reader first"),
+            _ => format!("the audit log {shown} cannot be opened for writing: {errno}; name a file you may write"),
+        }
+    })
 }
 
 fn fail(text: &str) -> ExitCode {

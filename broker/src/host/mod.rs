@@ -6,7 +6,7 @@ mod scratch;
 use std::{
     ffi::{CString, OsString},
     os::{
-        fd::AsFd,
+        fd::{AsFd, OwnedFd},
         unix::{ffi::OsStrExt, process::ExitStatusExt},
     },
     path::PathBuf,
@@ -28,9 +28,10 @@ use rustix::{
 pub use program::ProgramError;
 
 use crate::{
-    audit::Log,
+    audit::{self, Log},
     front::{Context, notify},
     launcher::{self, Launch, LaunchError, Launched, Namespaces},
+    layers,
     service::{Services, Setup, SetupError},
 };
 
@@ -41,8 +42,8 @@ pub struct Sandbox {
     pub policy: Arc<Policy>,
     /// The program and its arguments.
     pub command: Vec<OsString>,
-    /// Where its decisions are recorded.
-    pub audit: Arc<Log>,
+    /// Where its decisions are recorded: a file or pipe opened for writing.
+    pub audit: Option<OwnedFd>,
 }
 
 /// How a sandbox ended.
@@ -63,6 +64,8 @@ pub struct Report {
     pub ended: Ended,
     /// What the notify front served.
     pub notify: notify::NotifyReport,
+    /// What was denied.
+    pub audit: audit::Summary,
 }
 
 /// Why a sandbox did not start, or its end is not known.
@@ -132,6 +135,13 @@ impl Sandbox {
             namespaces,
         };
         let launched = launcher::launch(&launch)?;
+        // It has a thread of its own, so it comes after the last fork.
+        let log = Arc::new(Log::new(
+            Arc::clone(&self.policy),
+            &audit::session_name(),
+            layers::start(&self.policy, "notify", namespaces),
+            self.audit,
+        ));
         let services = Services::new(Setup {
             policy: Arc::clone(&self.policy),
             scratch: scratch.open()?,
@@ -142,9 +152,14 @@ impl Sandbox {
         })?;
         let context = Context {
             services: Arc::new(services),
-            audit: self.audit,
+            audit: Arc::clone(&log),
         };
-        supervise(launched, context, self.policy.limits.wall)
+        let (ended, notify) = supervise(launched, context, self.policy.limits.wall)?;
+        Ok(Report {
+            ended,
+            notify,
+            audit: log.finish(),
+        })
     }
 }
 
@@ -183,7 +198,7 @@ fn supervise(
     launched: Launched,
     context: Context,
     wall: Option<Duration>,
-) -> Result<Report, HostError> {
+) -> Result<(Ended, notify::NotifyReport), HostError> {
     let Launched {
         listener,
         setup,
@@ -216,10 +231,7 @@ fn supervise(
         (None, true, Some(raw)) => Ended::Program(ExitStatus::from_raw(raw)),
         (None, true, None) => return Err(HostError::Lost),
     };
-    Ok(Report {
-        ended,
-        notify: served,
-    })
+    Ok((ended, served))
 }
 
 /// Waits for the program's status, at most `wall`.

@@ -1,0 +1,190 @@
+//! The log of one sandbox.
+//!
+//! Requests and objects are a sandboxee's bytes. Safe, because they are only counted in
+//! bounded tables and copied, escaped, into lines of bounded length; nothing here fails,
+//! panics or waits while the sandbox runs.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use doorward_policy::{Denial, Policy, Question, RuleId, Verdict};
+use rustix::io::Errno;
+
+use super::{
+    Allowed, Arguments, Denied, Entry, Event, NamedRule, Record, Start, Summary, Text, asked,
+    line::line,
+    record,
+    sink::Sink,
+    summary::{DistinctDenial, LONGEST},
+    tally::Tally,
+};
+use crate::service::Answer;
+
+/// Longest object of a record; a rename has two names.
+const OBJECT: usize = 2 * 4096;
+/// How long the end of a log may wait for a slow sink.
+const END: Duration = Duration::from_secs(3);
+
+/// The log of one sandbox. Recording never blocks the broker and never fails a request.
+/// [`Log::default`] only counts.
+#[derive(Debug, Default)]
+pub struct Log {
+    policy: Option<Arc<Policy>>,
+    session: String,
+    sink: Option<Sink>,
+    tally: Mutex<Tally>,
+    summary: OnceLock<Summary>,
+}
+
+impl Log {
+    /// A log that writes to `sink`, if there is one, beginning with `start`. It starts a
+    /// thread: to be called after the last fork of this process.
+    #[must_use]
+    pub fn new(policy: Arc<Policy>, session: &str, start: Start, sink: Option<OwnedFd>) -> Self {
+        let named = session.to_owned();
+        let sink = sink.map(|descriptor| {
+            Sink::new(
+                descriptor,
+                Box::new(move |count| written(&named, Event::Dropped { count })),
+            )
+        });
+        let log = Self {
+            policy: Some(policy),
+            session: session.to_owned(),
+            sink,
+            ..Self::default()
+        };
+        if let Some(sink) = &log.sink {
+            sink.offer(log.line(Event::Start(start)));
+        }
+        log
+    }
+
+    /// Records one decided request.
+    pub fn record(&self, entry: &Entry<'_>) {
+        let operation = entry.request.operation();
+        let object = &entry.decision.object;
+        match entry.decision.verdict {
+            Verdict::Allow(rule) => {
+                let failed = matches!(entry.decision.answer, Answer::Errno(_));
+                let detail = self.sink.is_some();
+                self.tally().allow(rule, operation, object, failed, detail);
+            }
+            Verdict::Deny(denial) => {
+                let question = self
+                    .policy
+                    .as_deref()
+                    .and_then(|policy| asked::question(policy, entry.request, object, denial));
+                if let Some(sink) = &self.sink {
+                    let denied = self.denied(entry, denial, question.as_ref());
+                    sink.offer(self.line(Event::Denied(Box::new(denied))));
+                }
+                self.tally()
+                    .deny(operation, denial.reason, object, || DistinctDenial {
+                        operation: operation.name().to_owned(),
+                        object: Text::cut(object, LONGEST),
+                        reason: denial.reason.text().to_owned(),
+                        change: self
+                            .change(question.as_ref())
+                            .map(|change| Text::cut(change.as_bytes(), LONGEST)),
+                        count: 1,
+                    });
+            }
+        }
+    }
+
+    /// Ends the log: writes what was allowed, counted, and the sums. Takes at most three
+    /// seconds. Called again, it answers the same.
+    pub fn finish(&self) -> Summary {
+        self.summary.get_or_init(|| self.end()).clone()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let dropped = self.sink.as_ref().map_or(0, Sink::dropped);
+        self.tally().summary(dropped)
+    }
+
+    fn end(&self) -> Summary {
+        let Some(sink) = &self.sink else {
+            return self.tally().summary(0);
+        };
+        let now = Instant::now();
+        let deadline = now.checked_add(END).unwrap_or(now);
+        let tally = std::mem::take(&mut *self.tally());
+        for (rule, operation, object, count) in tally.allowed() {
+            let allowed = Allowed {
+                operation: operation.name().to_owned(),
+                verdict: "allow".to_owned(),
+                rule: Some(self.named(rule)),
+                object: object.map(Text::from),
+                count: count.count,
+                failed: count.failed,
+            };
+            sink.offer_by(self.line(Event::Allowed(allowed)), deadline);
+        }
+        let totals = tally.totals(sink.dropped());
+        sink.offer_by(self.line(Event::End(totals)), deadline);
+        let dropped = sink.close(deadline);
+        tally.summary(dropped)
+    }
+
+    fn denied(&self, entry: &Entry<'_>, denial: Denial, question: Option<&Question>) -> Denied {
+        let result = match entry.decision.answer {
+            Answer::Errno(errno) => errno,
+            _ => Errno::from_raw_os_error(denial.errno),
+        };
+        Denied {
+            process: entry.process,
+            front: entry.front.to_owned(),
+            operation: entry.request.operation().name().to_owned(),
+            arguments: Arguments::of(entry.request),
+            object: Text::cut(&entry.decision.object, OBJECT),
+            verdict: "deny".to_owned(),
+            rule: denial.rule.map(|rule| self.named(rule)),
+            reason: denial.reason.text().to_owned(),
+            explain: question.and_then(asked::words),
+            change: self.change(question),
+            result: errno_name(result),
+            latency: u64::try_from(entry.latency.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn change(&self, question: Option<&Question>) -> Option<String> {
+        let policy = self.policy.as_deref()?;
+        Some(policy.explain(question?, &[]).change)
+    }
+
+    fn named(&self, rule: RuleId) -> NamedRule {
+        let written = self.policy.as_deref().and_then(|policy| policy.rule(rule));
+        NamedRule::new(rule, written)
+    }
+
+    fn line(&self, event: Event) -> Option<Vec<u8>> {
+        written(&self.session, event)
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn written(session: &str, event: Event) -> Option<Vec<u8>> {
+    line(&Record {
+        time: record::now(),
+        session: session.to_owned(),
+        event,
+    })
+}
+
+/// `EACCES`, or the number of one without a name.
+fn errno_name(errno: Errno) -> String {
+    match nix::errno::Errno::from_raw(errno.raw_os_error()) {
+        nix::errno::Errno::UnknownErrno => errno.raw_os_error().to_string(),
+        named => format!("{named:?}"),
+    }
+}
