@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_spanned::Spanned;
 
-use crate::document::diagnostic::Place;
+use crate::document::diagnostic::{Diagnostic, Place, Severity};
 use crate::document::{Expect, TestEntry};
 use crate::network::destination;
 use crate::policy::{Destination, Policy};
@@ -226,6 +226,8 @@ pub struct PolicyTest {
     pub expect: Expect,
     /// Where it is written: key and text of the question.
     pub at: Rule,
+    /// Its place, as a finding about it shows it.
+    shown: Diagnostic,
 }
 
 /// How a [`PolicyTest`] came out.
@@ -269,23 +271,58 @@ impl PolicyTest {
             question,
             expect: entry.expect,
             at: place.rule(word, about.get_ref()),
+            shown: Diagnostic::new(Severity::Error, &place.source, &place.span, "", None),
         })
+    }
+
+    /// What is told about an outcome that was not the one expected.
+    pub fn failure(&self, outcome: &TestOutcome) -> Diagnostic {
+        let explanation = &outcome.explanation;
+        let word = |expect| match expect {
+            Expect::Allow => "allowed",
+            Expect::Deny => "denied",
+            Expect::Hide => "hidden",
+        };
+        let got = word(answered(explanation.verdict));
+        let by = explanation.rule.as_ref().map_or_else(String::new, |rule| {
+            format!(
+                ", by {} = \"{}\" ({}:{}:{})",
+                rule.key, rule.text, rule.document, rule.line, rule.column
+            )
+        });
+        Diagnostic {
+            message: format!(
+                "the test failed: `{}` is {got}, not {}: {}{by}",
+                self.at.key,
+                word(self.expect),
+                explanation.reason
+            ),
+            help: Some(format!(
+                "to change the verdict, {}; or correct the test",
+                explanation.change
+            )),
+            ..self.shown.clone()
+        }
     }
 
     /// Asks the policy. The machine's own addresses are taken as none.
     pub fn run(&self, policy: &Policy) -> TestOutcome {
         let explanation = policy.explain(&self.question, &[]);
-        let got = match explanation.verdict {
-            Verdict::Allow(_) => Expect::Allow,
-            Verdict::Deny(Denial {
-                reason: Reason::Hidden,
-                ..
-            }) => Expect::Hide,
-            Verdict::Deny(_) => Expect::Deny,
-        };
         TestOutcome {
-            passed: got == self.expect,
+            passed: answered(explanation.verdict) == self.expect,
             explanation,
         }
+    }
+}
+
+/// A verdict as a test expects it.
+fn answered(verdict: Verdict) -> Expect {
+    match verdict {
+        Verdict::Allow(_) => Expect::Allow,
+        Verdict::Deny(Denial {
+            reason: Reason::Hidden,
+            ..
+        }) => Expect::Hide,
+        Verdict::Deny(_) => Expect::Deny,
     }
 }

@@ -1,33 +1,25 @@
 //! What `run` tells at its end about what was denied.
 
-use std::{
-    fmt::Write,
-    io::{IsTerminal, stderr},
-    path::Path,
-};
+use std::{fmt::Write, io::stderr, path::Path};
 
 use doorward::audit::Summary;
+
+use crate::tell::Paint;
 
 /// Lines of distinct denials that are shown.
 const LINES: usize = 10;
 
 /// Tells it on standard error, if something was denied or the audit log is incomplete.
 pub(crate) fn tell(summary: &Summary, audit: Option<&Path>) {
-    let colour =
-        stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    eprint!("{}", told(summary, audit, colour));
+    eprint!("{}", told(summary, audit, Paint::for_stream(&stderr())));
 }
 
-fn told(summary: &Summary, audit: Option<&Path>, colour: bool) -> String {
+fn told(summary: &Summary, audit: Option<&Path>, paint: Paint) -> String {
     let mut text = String::new();
     let totals = &summary.totals;
     let denied = totals.denied.saturating_sub(totals.hidden);
     if denied > 0 {
-        let (on, off) = if colour {
-            ("\u{1b}[33m", "\u{1b}[0m")
-        } else {
-            ("", "")
-        };
+        let doorward = paint.notice("doorward:");
         let (noun, verb) = if denied == 1 {
             ("operation", "was")
         } else {
@@ -37,10 +29,7 @@ fn told(summary: &Summary, audit: Option<&Path>, colour: bool) -> String {
             Some(audit) => format!("audit: {}", audit.display()),
             None => "--audit FILE records each".to_owned(),
         };
-        let _never = writeln!(
-            text,
-            "{on}doorward:{off} {denied} {noun} {verb} denied ({place})"
-        );
+        let _never = writeln!(text, "{doorward} {denied} {noun} {verb} denied ({place})");
     }
     for denial in summary.denials.iter().take(LINES) {
         let times = match denial.count {
@@ -107,20 +96,24 @@ mod tests {
 
     #[test]
     fn nothing_denied_is_nothing_told() {
-        assert_eq!(told(&Summary::default(), None, true), "");
+        assert_eq!(told(&Summary::default(), None, Paint::always(true)), "");
         let mut hidden = Summary::default();
         hidden.totals.denied = 2;
         hidden.totals.hidden = 2;
-        assert_eq!(told(&hidden, None, false), "");
+        assert_eq!(told(&hidden, None, Paint::always(false)), "");
     }
 
     #[test]
     fn each_distinct_denial_is_a_line_that_says_what_would_allow_it() {
         assert_eq!(
-            told(&summary(1, 1), Some(Path::new("a.log")), false),
+            told(
+                &summary(1, 1),
+                Some(Path::new("a.log")),
+                Paint::always(false)
+            ),
             "doorward: 1 operation was denied (audit: a.log)\n  open /x0: add \"/x0\" to fs.read\n"
         );
-        let many = told(&summary(13, 2), None, false);
+        let many = told(&summary(13, 2), None, Paint::always(false));
         assert_eq!(many.lines().count(), 12);
         assert!(
             many.starts_with("doorward: 26 operations were denied (--audit FILE records each)\n")
@@ -133,8 +126,8 @@ mod tests {
     fn drops_are_never_silent_and_colour_is_asked_for() {
         let mut some = summary(0, 0);
         some.totals.dropped = 4;
-        assert!(told(&some, None, false).contains("4 records could not be written"));
-        assert!(!told(&summary(2, 1), None, false).contains('\u{1b}'));
-        assert!(told(&summary(2, 1), None, true).contains('\u{1b}'));
+        assert!(told(&some, None, Paint::always(false)).contains("4 records could not be written"));
+        assert!(!told(&summary(2, 1), None, Paint::always(false)).contains('\u{1b}'));
+        assert!(told(&summary(2, 1), None, Paint::always(true)).contains('\u{1b}'));
     }
 }

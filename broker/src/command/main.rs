@@ -1,14 +1,17 @@
 //! The `doorward` command.
 
+mod check;
 mod denials;
+mod document;
+mod explain;
 mod run;
+mod tell;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-/// doorward itself failed.
-pub(crate) const FAILED: u8 = 125;
+use tell::FAILED;
 
 /// Runs programs with no file system and no network of their own; a broker performs what a policy allows.
 #[derive(Debug, Parser)]
@@ -22,13 +25,17 @@ struct Arguments {
 enum Command {
     /// Run a program under a policy; the exit status is the program's.
     Run(run::Run),
+    /// Parse and lint policies, and run their own tests.
+    Check(check::Check),
+    /// Say what a policy answers to an operation, by which rule, and what would change it.
+    Explain(explain::Explain),
 }
 
 fn main() -> ExitCode {
-    match Arguments::try_parse() {
-        Ok(Arguments {
-            command: Command::Run(run),
-        }) => run.perform(),
+    match Arguments::try_parse().map(|arguments| arguments.command) {
+        Ok(Command::Run(run)) => run.perform(),
+        Ok(Command::Check(check)) => check.perform(),
+        Ok(Command::Explain(explain)) => explain.perform(),
         Err(error) => {
             let _lost = error.print();
             match error.kind() {

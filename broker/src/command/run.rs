@@ -1,7 +1,6 @@
 //! `doorward run`.
 
 use std::{
-    error::Error,
     ffi::OsString,
     os::{fd::OwnedFd, unix::process::ExitStatusExt},
     path::{Path, PathBuf},
@@ -11,13 +10,16 @@ use std::{
 
 use clap::Args;
 use doorward::host::{Ended, HostError, ProgramError, Report, Sandbox};
-use doorward_policy::{Expansion, Loaded, Policy};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
 };
 
-use crate::{FAILED, denials};
+use crate::{
+    denials,
+    document::load,
+    tell::{FAILED, fail, told},
+};
 
 /// A limit of the policy ended it.
 const LIMIT: u8 = 124;
@@ -58,7 +60,7 @@ impl Run {
         };
         let loaded = match load(&self.policy) {
             Ok(loaded) => loaded,
-            Err(text) => return fail(&text),
+            Err(errors) => return fail(&errors.to_string()),
         };
         let sandbox = Sandbox {
             policy: Arc::new(loaded.policy),
@@ -91,16 +93,6 @@ impl Run {
     }
 }
 
-/// A policy by `builtin:NAME` or as a file.
-pub(crate) fn load(policy: &str) -> Result<Loaded, String> {
-    let expansion = Expansion::of_process(rustix::process::getuid().as_raw());
-    let loaded = match policy.strip_prefix("builtin:") {
-        Some(_) => Policy::builtin(policy, &expansion),
-        None => Policy::load(Path::new(policy), &expansion),
-    };
-    loaded.map_err(|errors| errors.to_string())
-}
-
 /// Opens the audit file on a description of its own, which never blocks on a slow reader.
 fn open_audit(path: &Path) -> Result<OwnedFd, String> {
     let flags = OFlags::WRONLY
@@ -116,22 +108,6 @@ fn open_audit(path: &Path) -> Result<OwnedFd, String> {
             _ => format!("the audit log {shown} cannot be opened for writing: {errno}; name a file you may write"),
         }
     })
-}
-
-fn fail(text: &str) -> ExitCode {
-    eprintln!("doorward: {text}");
-    ExitCode::from(FAILED)
-}
-
-/// An error with all its sources.
-fn told(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 fn code(report: &Report) -> u8 {
