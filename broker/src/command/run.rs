@@ -83,7 +83,9 @@ impl Run {
             Err(HostError::Program(error)) => {
                 eprintln!("doorward: {error}");
                 ExitCode::from(match error {
-                    ProgramError::NotExecutable(_) => NOT_EXECUTABLE,
+                    ProgramError::NotExecutable(_) | ProgramError::NotAllowed { .. } => {
+                        NOT_EXECUTABLE
+                    }
                     ProgramError::NotFound(_) => NOT_FOUND,
                     ProgramError::None => FAILED,
                 })

@@ -119,7 +119,7 @@ impl Sandbox {
         let namespaces = Namespaces::probe();
         required(&self.policy, namespaces)?;
         let environment = program::environment(&self.policy);
-        let found = program::find(&self.command, &environment)?;
+        let found = program::find(&self.command, &environment, &self.policy)?;
         let scratch = scratch::Scratch::make(&self.policy)?;
         let launch = Launch {
             policy: &self.policy,

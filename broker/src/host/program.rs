@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use doorward_policy::Policy;
+use doorward_policy::{AbsName, Policy, Question};
 
 use super::scratch::Scratch;
 
@@ -25,6 +25,16 @@ pub enum ProgramError {
     /// It exists, but is no executable file.
     #[error("{0}: not executable; see its mode bits")]
     NotExecutable(String),
+    /// No exec rule of the policy takes it.
+    #[error("{path}: not allowed: {reason}; to allow it, {change} in the policy")]
+    NotAllowed {
+        /// The file that the command names.
+        path: String,
+        /// Why.
+        reason: &'static str,
+        /// What would change it.
+        change: String,
+    },
 }
 
 /// The variables that the policy passes on and sets.
@@ -86,10 +96,12 @@ pub(super) fn block(
         .collect()
 }
 
-/// The program, absolute: as named, or by the PATH that the program itself will see.
+/// The program, absolute: as named, or by the PATH that the program itself will see. Like
+/// execvp(3), the search goes on behind what may not be executed, by its mode or the policy.
 pub(super) fn find(
     command: &[OsString],
     environment: &BTreeMap<OsString, OsString>,
+    policy: &Policy,
 ) -> Result<CString, ProgramError> {
     let name = command
         .first()
@@ -108,23 +120,99 @@ pub(super) fn find(
             .map(|entry| entry.join(name))
             .collect()
     };
-    let mut found = Err(ProgramError::NotFound(shown()));
+    let mut failure = ProgramError::NotFound(shown());
     for candidate in candidates {
-        match std::fs::metadata(&candidate) {
-            Ok(status) if status.is_file() && status.permissions().mode() & 0o111 != 0 => {
+        match (judge(&candidate, policy), &failure) {
+            (Ok(()), _) => {
                 return CString::new(candidate.as_os_str().as_bytes())
                     .map_err(|_| ProgramError::NotFound(shown()));
             }
-            Ok(_) => found = Err(ProgramError::NotExecutable(shown())),
-            Err(_) => {}
+            (Err(ProgramError::NotFound(_)), _) | (Err(_), ProgramError::NotAllowed { .. }) => {}
+            (Err(worse), _) => failure = worse,
         }
     }
-    found
+    Err(failure)
+}
+
+/// Whether a file may be the program. Rules name the file that links lead to, as they do
+/// when the sandboxee executes something.
+fn judge(candidate: &Path, policy: &Policy) -> Result<(), ProgramError> {
+    let shown = || candidate.display().to_string();
+    let absent = |_| ProgramError::NotFound(shown());
+    let real = candidate.canonicalize().map_err(absent)?;
+    let status = real.metadata().map_err(absent)?;
+    if !status.is_file() || status.permissions().mode() & 0o111 == 0 {
+        return Err(ProgramError::NotExecutable(shown()));
+    }
+    let name =
+        AbsName::parse(real.as_os_str().as_bytes()).map_err(|_| ProgramError::NotFound(shown()))?;
+    let explanation = policy.explain(&Question::Exec(name), &[]);
+    if explanation.verdict.is_allow() {
+        return Ok(());
+    }
+    Err(ProgramError::NotAllowed {
+        path: shown(),
+        reason: explanation.reason,
+        change: explanation.change,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
+
+    use doorward_policy::{Expansion, Policy};
+
+    use super::{ProgramError, find, matches};
+
+    fn place(directory: &Path, name: &str, mode: u32) -> String {
+        fs::create_dir_all(directory).unwrap();
+        let path = directory.join(name);
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_search_goes_on_behind_what_may_not_be_executed() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let [plain, refused, allowed] = ["plain", "refused", "allowed"].map(|name| root.join(name));
+        place(&plain, "tool", 0o644);
+        let other = place(&refused, "tool", 0o755);
+        let wanted = place(&allowed, "tool", 0o755);
+        let document = format!("version = 1\n[exec]\nallow = [\"{wanted}\"]\n");
+        let loaded = Policy::parse(&document, "t", Path::new("/"), &Expansion::default());
+        let policy = loaded.unwrap().policy;
+        let search = |directories: &[&Path], command: &str| {
+            let path = std::env::join_paths(directories).unwrap();
+            let environment = BTreeMap::from([("PATH".into(), path)]);
+            find(&[command.into()], &environment, &policy)
+        };
+        let found = search(&[&plain, &refused, &allowed], "tool").unwrap();
+        assert_eq!(found.to_str().unwrap(), wanted);
+        let error = search(&[&plain, &refused], "tool").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{other}: not allowed: no rule of the policy names it; to allow it, add \"{other}\" to exec.allow in the policy"
+            )
+        );
+        assert!(matches!(
+            search(&[&plain], "tool"),
+            Err(ProgramError::NotExecutable(_))
+        ));
+        assert!(matches!(
+            search(&[&allowed], "none"),
+            Err(ProgramError::NotFound(_))
+        ));
+        assert!(matches!(
+            search(&[], &other),
+            Err(ProgramError::NotAllowed { .. })
+        ));
+        std::os::unix::fs::symlink(&wanted, plain.join("link")).unwrap();
+        assert!(search(&[&plain], "link").is_ok());
+    }
 
     #[test]
     fn environment_patterns_match_whole_names() {
