@@ -16,6 +16,7 @@ pub mod front;
 pub mod host;
 pub mod launcher;
 pub mod layers;
+mod net;
 pub mod service;
 #[allow(unsafe_code, reason = "raw system calls live here alone")]
 mod sys;

@@ -250,6 +250,12 @@ impl Policy {
         !self.compiled.tcp.is_empty()
     }
 
+    /// Whether it has a `net.unix` rule for an abstract name of streams or records. Such
+    /// names belong to a network namespace, so that the broker makes UNIX sockets in its own.
+    pub fn has_abstract(&self) -> bool {
+        self.compiled.abstracts.iter().any(|rule| !rule.datagram)
+    }
+
     /// Whether an allow rule names `name` literally, itself or as what `/**` follows
     /// (FUSE, network, proc and sys file systems need that).
     pub fn names_literally(&self, name: &AbsName) -> bool {

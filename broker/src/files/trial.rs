@@ -143,6 +143,7 @@ pub(crate) struct TrialAsker {
     pub(crate) directory: PathBuf,
     pub(crate) mask: u32,
     pub(crate) interrupted: Option<Errno>,
+    pub(crate) credentials: (u32, u32),
 }
 
 impl Default for TrialAsker {
@@ -151,6 +152,10 @@ impl Default for TrialAsker {
             directory: PathBuf::from("/"),
             mask: 0o022,
             interrupted: Some(Errno::INTR),
+            credentials: (
+                rustix::process::geteuid().as_raw(),
+                rustix::process::getegid().as_raw(),
+            ),
         }
     }
 }
@@ -206,7 +211,7 @@ impl Asker for TrialAsker {
     }
 
     fn credentials(&self) -> Result<(u32, u32), Errno> {
-        Ok((0, 0))
+        Ok(self.credentials)
     }
 
     fn interrupted(&self) -> Option<Errno> {

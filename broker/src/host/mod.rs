@@ -146,7 +146,7 @@ impl Sandbox {
             policy: Arc::clone(&self.policy),
             scratch: scratch.open()?,
             view: namespaces.available,
-            network: false,
+            network: self.policy.has_tcp(),
             map_foreign_ids: namespaces.available && namespaces.user,
             spawn: None,
         })?;

@@ -14,12 +14,13 @@ use crate::files::{
     Attempt, Course, Detail, Fault, Files, Filesystem, Grant, Kernel, Kind, Manner, Own, Roots,
     Rules, Turn, Wanted, meant,
 };
+use crate::net::Network;
 
 /// Performs requests for one sandbox under its policy. Shared by its fronts and workers.
 pub struct Services {
     policy: Arc<Policy>,
     files: Files<Kernel>,
-    network: bool,
+    network: Network,
     spawn: Option<Box<dyn Spawner + Send + Sync>>,
 }
 
@@ -59,6 +60,7 @@ impl Services {
             rustix::process::getegid().as_raw(),
         );
         let rules: Arc<dyn Rules> = Arc::<Policy>::clone(&setup.policy);
+        let network = Network::new(Arc::clone(&setup.policy), setup.network);
         Ok(Self {
             policy: setup.policy,
             files: Files {
@@ -69,7 +71,7 @@ impl Services {
                 view: setup.view,
                 only_ids: setup.map_foreign_ids.then_some(ids),
             },
-            network: setup.network,
+            network,
             spawn: setup.spawn,
         })
     }
@@ -116,10 +118,17 @@ impl Services {
                 process,
                 milliseconds,
             } => self.wait(course, *process, *milliseconds),
-            Request::Socket { .. }
-            | Request::Connect { .. }
-            | Request::Bind { .. }
-            | Request::Listen { .. } => Err(not_yet()),
+            Request::Socket {
+                family,
+                kind,
+                protocol,
+            } => self.network.socket(course, *family, *kind, *protocol),
+            Request::Connect {
+                descriptor,
+                address,
+            } => self
+                .network
+                .connect(course, &self.files, *descriptor, address),
             Request::Exec { path } => {
                 let name = self.files.program(course, path)?;
                 course.obey(self.policy.decide_exec(&name))?;
@@ -219,6 +228,8 @@ impl Services {
                 Some(number) => files.futimens(course, number, *times),
                 None => files.utimens(course, path, *times, *follow),
             },
+            Request::Bind { address, .. } => self.network.bind(course, address),
+            Request::Listen { .. } => self.network.listen(),
             _ => Err(not_yet()),
         }
     }

@@ -239,6 +239,7 @@ impl Draft<'_> {
     fn sockets(&mut self) -> Result<(), FilterError> {
         let request = self.request;
         let brokered = request.policy.has_tcp() && request.notify;
+        let names = request.policy.has_abstract() && request.notify;
         if brokered {
             for (family, protocol) in [(2, 0), (2, 6), (10, 0), (10, 6)] {
                 self.add(
@@ -248,9 +249,18 @@ impl Draft<'_> {
                 )?;
             }
         }
+        if names {
+            for kind in [1, 5] {
+                self.add(
+                    SeccompAction::Trace(NOTIFY),
+                    "socket",
+                    &[low(0, 1), masked(1, 0xf, kind)],
+                )?;
+            }
+        }
         for kind in [1, 5] {
             self.allow("socketpair", &[low(0, 1), masked(1, 0xf, kind)])?;
-            if request.notify {
+            if request.notify && !names {
                 self.allow("socket", &[low(0, 1), masked(1, 0xf, kind)])?;
             }
         }

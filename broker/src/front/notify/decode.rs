@@ -233,6 +233,8 @@ pub(super) fn decode<'a>(name: &str, copied: &'a Copied) -> Result<Request<'a>, 
             kind: int(b),
             protocol: int(c),
         },
+        // Of a request, -1 means a fresh socket.
+        "connect" if int(a) < 0 => return Err(Errno::BADF),
         "connect" => Request::Connect {
             descriptor: int(a),
             address: one,

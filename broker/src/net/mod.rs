@@ -1,0 +1,67 @@
+//! Network services: sockets that the broker makes in its own network namespace, and
+//! connects that it performs on the asker's socket.
+//!
+//! Descriptor numbers and addresses are hostile. Safe, because the asker's socket is taken
+//! once by pidfd_getfd and everything is checked and done on that one object; the broker
+//! knows the TCP sockets it made by their cookie, and connects them to its own copy of an
+//! address that the policy allows. A connect happens on a worker, since the open file
+//! description is shared and may be made blocking at any moment; there a timer interrupts it.
+
+mod address;
+mod attempt;
+mod connect;
+mod made;
+mod own;
+mod socket;
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    reason = "a test may overflow: it then fails"
+)]
+mod tests;
+mod unix;
+
+use std::sync::Arc;
+
+use doorward_policy::{Policy, Reason};
+use rustix::io::Errno;
+
+use crate::files::{Attempt, Course, Fault};
+
+use self::{address::Given, made::Made, own::OwnAddresses};
+
+/// The network of one sandbox.
+#[derive(Debug)]
+pub(crate) struct Network {
+    /// What is decided by.
+    policy: Arc<Policy>,
+    /// Whether the broker makes TCP sockets.
+    tcp: bool,
+    /// The sockets it made.
+    made: Made,
+    /// The machine's own addresses.
+    own: OwnAddresses,
+}
+
+impl Network {
+    /// Of a sandbox under this policy; `tcp` says whether the broker makes TCP sockets.
+    pub(crate) fn new(policy: Arc<Policy>, tcp: bool) -> Self {
+        Self {
+            policy,
+            tcp,
+            made: Made::default(),
+            own: OwnAddresses::default(),
+        }
+    }
+
+    /// bind(2): listening is not brokered yet, and says so in the record.
+    pub(crate) fn bind(&self, course: &mut Course<'_>, address: &[u8]) -> Attempt<()> {
+        course.object = Given::read(address).map_or_else(|_| Vec::new(), |given| given.text());
+        Err(Fault::denied(Reason::NotYet, Errno::ACCESS))
+    }
+
+    /// listen(2): likewise.
+    pub(crate) fn listen(&self) -> Attempt<()> {
+        Err(Fault::denied(Reason::NotYet, Errno::ACCESS))
+    }
+}
