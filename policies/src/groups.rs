@@ -410,4 +410,10 @@ pub(crate) const HARD: &[&str] = &[
     "kexec_file_load",
     "init_module",
     "finit_module",
+    // Without the rules for their arguments they open connections, or widen sockets.
+    "sendto",
+    "sendmsg",
+    "sendmmsg",
+    "setsockopt",
+    "socketpair",
 ];

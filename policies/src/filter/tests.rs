@@ -1,5 +1,7 @@
 //! The program against an independent statement of what it means.
 
+mod network;
+
 use super::*;
 use crate::{Policy, policy};
 
@@ -198,7 +200,14 @@ fn the_policy_opens_and_closes_calls_but_not_the_hard_ones() {
     let built = filter(&policy, Arch::X86_64, true);
     assert_eq!(ask(&built, "mbind", [0; 6]), Action::Allow);
     assert_eq!(ask(&built, "getrandom", [0; 6]), Action::Errno(5));
-    for name in ["ptrace", "openat", "io_uring_setup"] {
+    for name in [
+        "ptrace",
+        "openat",
+        "io_uring_setup",
+        "socket",
+        "sendmsg",
+        "setsockopt",
+    ] {
         policy.system_calls.allow = vec![name.into()];
         let request = FilterRequest {
             policy: &policy,
