@@ -2,6 +2,7 @@
 
 mod check;
 mod denials;
+mod doctor;
 mod document;
 mod explain;
 mod run;
@@ -29,6 +30,8 @@ enum Command {
     Check(check::Check),
     /// Say what a policy answers to an operation, by which rule, and what would change it.
     Explain(explain::Explain),
+    /// Find out which layers and exact limits can be had here, by trying.
+    Doctor(doctor::Doctor),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Ok(Command::Run(run)) => run.perform(),
         Ok(Command::Check(check)) => check.perform(),
         Ok(Command::Explain(explain)) => explain.perform(),
+        Ok(Command::Doctor(doctor)) => doctor.perform(),
         Err(error) => {
             let _lost = error.print();
             match error.kind() {

@@ -1,17 +1,10 @@
 //! What holds in a sandbox that is about to be served: cheap facts, for its first audit
 //! record. `doctor` finds more, by trying.
 
-use doorward_policy::{
-    Policy,
-    policy::{CodeMap, Limits},
-};
+use doorward_policy::{Policy, policy::CodeMap};
 
-use super::{Layer, Level};
-use crate::{
-    audit::{HeldLimit, Start},
-    launcher::Namespaces,
-    sys::landlock,
-};
+use super::{Layer, Level, limits};
+use crate::{audit::Start, launcher::Namespaces, sys::landlock};
 
 /// The first record of a sandbox whose launcher has locked itself down: seccomp and
 /// Landlock held, or it would not have started.
@@ -44,59 +37,7 @@ pub(crate) fn start(policy: &Policy, front: &str, namespaces: Namespaces) -> Sta
             layer("mdwe", refuses_code, None),
             layer("cgroup", false, None),
         ],
-        limits: limits(&policy.limits),
+        limits: limits::of(&policy.limits),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
-}
-
-fn limits(limits: &Limits) -> Vec<HeldLimit> {
-    let all = [
-        (
-            limits.memory.is_some(),
-            "memory",
-            "RLIMIT_AS, each process",
-            false,
-        ),
-        (
-            limits.cpu.is_some(),
-            "cpu",
-            "RLIMIT_CPU, each process",
-            false,
-        ),
-        (limits.cpu_share.is_some(), "cpu_share", "nothing", false),
-        (limits.wall.is_some(), "wall", "the host's clock", true),
-        (
-            limits.processes.is_some(),
-            "processes",
-            "RLIMIT_NPROC, all of the user; none as root",
-            false,
-        ),
-        (
-            limits.open_files.is_some(),
-            "open_files",
-            "RLIMIT_NOFILE",
-            true,
-        ),
-        (
-            limits.file_size.is_some(),
-            "file_size",
-            "RLIMIT_FSIZE",
-            true,
-        ),
-        (limits.output.is_some(), "output", "nothing", false),
-        (
-            limits.requests_per_second.is_some(),
-            "requests_per_second",
-            "nothing",
-            false,
-        ),
-    ];
-    all.into_iter()
-        .filter(|(asked, ..)| *asked)
-        .map(|(_, name, by, exact)| HeldLimit {
-            name: name.to_owned(),
-            by: by.to_owned(),
-            exact,
-        })
-        .collect()
 }
