@@ -1,16 +1,18 @@
 //! The `doorward` command.
 
 mod check;
+mod completions;
 mod denials;
 mod doctor;
 mod document;
 mod explain;
+mod manual;
 mod run;
 mod tell;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use tell::FAILED;
 
@@ -32,6 +34,12 @@ enum Command {
     Explain(explain::Explain),
     /// Find out which layers and exact limits can be had here, by trying.
     Doctor(doctor::Doctor),
+    /// Print what a shell needs to complete the arguments of doorward.
+    #[command(hide = true)]
+    Completions(completions::Completions),
+    /// Print the manual page.
+    #[command(hide = true)]
+    Man,
 }
 
 fn main() -> ExitCode {
@@ -40,6 +48,8 @@ fn main() -> ExitCode {
         Ok(Command::Check(check)) => check.perform(),
         Ok(Command::Explain(explain)) => explain.perform(),
         Ok(Command::Doctor(doctor)) => doctor.perform(),
+        Ok(Command::Completions(completions)) => completions.perform(&mut Arguments::command()),
+        Ok(Command::Man) => manual::perform(Arguments::command()),
         Err(error) => {
             let _lost = error.print();
             match error.kind() {

@@ -8,8 +8,9 @@ use std::{
     sync::Arc,
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use doorward::host::{Ended, HostError, ProgramError, Report, Sandbox};
+use doorward_policy::{Policy, policy};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -38,6 +39,9 @@ pub(crate) struct Run {
         default_value = "builtin:default"
     )]
     policy: String,
+    /// The way by which operations reach the broker, instead of the policy's `front`.
+    #[arg(long, value_enum)]
+    front: Option<Front>,
     /// Append a record of each decision to this file, one JSON object a line.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -52,6 +56,15 @@ pub(crate) struct Run {
     command: Vec<OsString>,
 }
 
+/// Fronts that `run` can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Front {
+    /// The best one there is for unmodified programs.
+    Auto,
+    /// Seccomp user notification.
+    Notify,
+}
+
 impl Run {
     pub(crate) fn perform(self) -> ExitCode {
         let audit = match self.audit.as_deref().map(open_audit).transpose() {
@@ -62,6 +75,9 @@ impl Run {
             Ok(loaded) => loaded,
             Err(errors) => return fail(&errors.to_string()),
         };
+        if let Err(text) = self.check_front(&loaded.policy) {
+            return fail(&text);
+        }
         let sandbox = Sandbox {
             policy: Arc::new(loaded.policy),
             command: self.command,
@@ -92,6 +108,24 @@ impl Run {
             }
             Err(error) => fail(&told(&error)),
         }
+    }
+}
+
+impl Run {
+    /// A command is served by notification; another front of the policy is refused in words.
+    fn check_front(&self, policy: &Policy) -> Result<(), String> {
+        let wanted = match policy.front {
+            policy::Front::Auto | policy::Front::Notify => return Ok(()),
+            policy::Front::Api => "api",
+            policy::Front::Trap => "trap",
+        };
+        if self.front.is_some() {
+            return Ok(());
+        }
+        Err(format!(
+            "the policy says front = \"{wanted}\", which `doorward run` does not offer; \
+             try --front notify, or write front = \"notify\""
+        ))
     }
 }
 
