@@ -11,12 +11,16 @@
 )]
 
 pub mod audit;
+mod broker;
 mod files;
 pub mod front;
 pub mod host;
-pub mod launcher;
+mod launcher;
 pub mod layers;
 mod net;
 pub mod service;
 #[allow(unsafe_code, reason = "raw system calls live here alone")]
 mod sys;
+
+pub use host::init;
+pub use launcher::{Entry, Sandboxee};

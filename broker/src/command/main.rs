@@ -43,6 +43,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    doorward::init(&[]);
     match Arguments::try_parse().map(|arguments| arguments.command) {
         Ok(Command::Run(run)) => run.perform(),
         Ok(Command::Check(check)) => check.perform(),

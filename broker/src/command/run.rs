@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use doorward::host::{Ended, HostError, ProgramError, Report, Sandbox};
+use doorward::host::{Ended, HostError, Program, ProgramError, Report, Sandbox};
 use doorward_policy::{Policy, policy};
 use rustix::{
     fs::{Mode, OFlags},
@@ -78,11 +78,10 @@ impl Run {
         if let Err(text) = self.check_front(&loaded.policy) {
             return fail(&text);
         }
-        let sandbox = Sandbox {
-            policy: Arc::new(loaded.policy),
-            command: self.command,
-            audit,
-        };
+        let mut sandbox = Sandbox::new(Arc::new(loaded.policy), Program::Command(self.command));
+        if let Some(audit) = audit {
+            sandbox = sandbox.audit(audit);
+        }
         match sandbox.run() {
             Ok(report) => {
                 if self.continued {
@@ -92,7 +91,7 @@ impl Run {
                 }
                 let code = code(&report);
                 if !self.quiet {
-                    denials::tell(&report.audit, self.audit.as_deref());
+                    denials::tell(&report.summary, self.audit.as_deref());
                 }
                 ExitCode::from(code)
             }
@@ -156,10 +155,11 @@ fn code(report: &Report) -> u8 {
                 .and_then(|code| u8::try_from(code).ok())
                 .unwrap_or(FAILED)
         }
-        Ended::Wall => {
-            eprintln!("doorward: ended after the time that limits.wall gives it");
+        Ended::Limit(name) => {
+            eprintln!("doorward: ended because it reached limits.{name} of its policy");
             LIMIT
         }
+        Ended::Killed => FAILED,
         Ended::Exec(Errno::NOENT) => {
             eprintln!(
                 "doorward: the program, its interpreter or its loader was not found in the view; see [exec] of the policy"

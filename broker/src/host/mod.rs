@@ -1,60 +1,95 @@
-//! The host's side: start a sandbox from a policy and learn how it ended.
+//! The host's side: start a sandbox from a policy, and learn how it ended.
+//!
+//! The broker is this executable, started anew; [`crate::init`] makes that work and is to
+//! be called first in `main`.
 
+mod foreground;
 mod program;
-mod scratch;
+mod terminal;
 
 use std::{
-    ffi::{CString, OsString},
+    ffi::OsString,
     os::{
-        fd::{AsFd, OwnedFd},
-        unix::{ffi::OsStrExt, process::ExitStatusExt},
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{
+            ffi::OsStringExt,
+            net::UnixStream,
+            process::{CommandExt, ExitStatusExt},
+        },
     },
     path::PathBuf,
-    process::ExitStatus,
-    sync::Arc,
-    time::{Duration, Instant},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use doorward_policy::Policy;
-use nix::sys::{
-    signal::{Signal, kill},
-    wait::waitpid,
-};
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::Errno,
-};
+use rustix::io::Errno;
 
+pub use crate::broker::ControlError;
 pub use program::ProgramError;
 
 use crate::{
-    audit::{self, Log},
-    front::{Context, notify},
-    launcher::{self, Launch, LaunchError, Launched, Namespaces},
-    layers,
-    service::{Services, Setup, SetupError},
+    audit::Summary,
+    broker::{
+        self,
+        control::{Control, Event, Job, Order, Outcome, Start, Streams},
+    },
+    front::notify::NotifyReport,
+    launcher::Entry,
 };
+
+static INITIALISED: AtomicBool = AtomicBool::new(false);
+
+/// Lets this executable play the broker's part. To be called first in `main`, before any
+/// thread is made; it does not come back in a process that is a broker.
+pub fn init(entries: &'static [Entry]) {
+    INITIALISED.store(true, Ordering::Release);
+    if std::env::args_os()
+        .next()
+        .is_some_and(|name| name == broker::NAME)
+    {
+        broker::main(entries);
+    }
+}
+
+/// What a sandbox runs.
+#[derive(Debug, Clone)]
+pub enum Program {
+    /// An unmodified program and its arguments, found by the PATH that it will see.
+    Command(Vec<OsString>),
+    /// A function registered with [`init`], and its arguments.
+    Entry {
+        /// The name it is registered with.
+        name: String,
+        /// Its arguments.
+        arguments: Vec<OsString>,
+    },
+}
 
 /// What to run, and under what.
 #[derive(Debug)]
 pub struct Sandbox {
-    /// What it may do.
-    pub policy: Arc<Policy>,
-    /// The program and its arguments.
-    pub command: Vec<OsString>,
-    /// Where its decisions are recorded: a file or pipe opened for writing.
-    pub audit: Option<OwnedFd>,
+    policy: Arc<Policy>,
+    program: Program,
+    audit: Option<OwnedFd>,
+    streams: Option<[OwnedFd; 3]>,
+    terminal: bool,
 }
 
 /// How a sandbox ended.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     /// The program ended by itself or by a signal.
     Program(ExitStatus),
-    /// The policy's `limits.wall` ended it.
-    Wall,
+    /// The policy's limit of this name ended it.
+    Limit(String),
     /// The program could not be executed.
     Exec(Errno),
+    /// [`Running::kill`] ended it.
+    Killed,
 }
 
 /// A sandbox that has ended: how, and what was served.
@@ -63,9 +98,9 @@ pub struct Report {
     /// How it ended.
     pub ended: Ended,
     /// What the notify front served.
-    pub notify: notify::NotifyReport,
-    /// What was denied.
-    pub audit: audit::Summary,
+    pub notify: NotifyReport,
+    /// What was decided.
+    pub summary: Summary,
 }
 
 /// Why a sandbox did not start, or its end is not known.
@@ -74,177 +109,218 @@ pub enum HostError {
     /// There is no program to run.
     #[error(transparent)]
     Program(#[from] ProgramError),
-    /// The scratch directory could not be made.
-    #[error("cannot make the scratch directory below {directory}")]
-    Scratch {
-        /// Where.
-        directory: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// It was not started.
+    /// [`init`] was not called.
+    #[error("call doorward::init first in main: the broker is this executable, started anew")]
+    NotInitialised,
+    /// The broker could not be started.
+    #[error("cannot start the broker")]
+    Broker(#[source] std::io::Error),
+    /// The broker could not be spoken to.
     #[error(transparent)]
-    Launch(#[from] LaunchError),
-    /// A layer that the policy requires cannot be had here.
-    #[error(
-        "the policy requires the layer '{0}', which cannot be had here; `doorward doctor` tells why"
-    )]
-    Layer(String),
-    /// The policy wants what is not held yet, and says that it must be.
-    #[error(
-        "the policy requires exact limits, but {0} cannot be held exactly here; drop it or `limits = \"exact\"`"
-    )]
-    Limit(&'static str),
-    /// The services could not be made.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    /// Serving failed.
-    #[error(transparent)]
-    Notify(#[from] notify::NotifyError),
-    /// A thread or pipe could not be made.
+    Control(#[from] ControlError),
+    /// The broker says why nothing was started, or serving failed.
+    #[error("{0}")]
+    Failed(String),
+    /// A terminal, pipe or descriptor could not be had.
     #[error("cannot {0}")]
     System(&'static str, #[source] Errno),
-    /// The end of the program is not known: its init was killed.
+    /// The end of the program is not known: its init or the broker was killed.
     #[error("the sandbox was killed from outside")]
     Lost,
 }
 
 impl Sandbox {
-    /// Runs it to its end. To be called while the process has one thread.
+    /// A sandbox of this policy with the host's own standard streams.
+    pub fn new(policy: Arc<Policy>, program: Program) -> Self {
+        Self {
+            policy,
+            program,
+            audit: None,
+            streams: None,
+            terminal: false,
+        }
+    }
+
+    /// Where audit records go: a file or pipe opened for writing.
+    #[must_use]
+    pub fn audit(mut self, sink: OwnedFd) -> Self {
+        self.audit = Some(sink);
+        self
+    }
+
+    /// Its standard input, output and error instead of the host's own.
+    #[must_use]
+    pub fn streams(mut self, streams: [OwnedFd; 3]) -> Self {
+        self.streams = Some(streams);
+        self
+    }
+
+    /// Starts it.
     ///
     /// # Errors
-    /// [`HostError`] when nothing was started, or its end is not known.
-    pub fn run(self) -> Result<Report, HostError> {
-        let namespaces = Namespaces::probe();
-        required(&self.policy, namespaces)?;
+    /// [`HostError`]; then nothing was started.
+    pub fn start(self) -> Result<Running, HostError> {
+        if !INITIALISED.load(Ordering::Acquire) {
+            return Err(HostError::NotInitialised);
+        }
         let environment = program::environment(&self.policy);
-        let found = program::find(&self.command, &environment, &self.policy)?;
-        let scratch = scratch::Scratch::make(&self.policy)?;
-        let launch = Launch {
-            policy: &self.policy,
-            program: found,
-            arguments: self
-                .command
-                .iter()
-                .filter_map(|word| CString::new(word.as_bytes()).ok())
+        let bytes = |words: Vec<OsString>| words.into_iter().map(OsString::into_vec).collect();
+        let job = match self.program {
+            Program::Command(command) => Job::Command {
+                program: program::find(&command, &environment, &self.policy)?.into_bytes(),
+                arguments: bytes(command),
+            },
+            Program::Entry { name, arguments } => Job::Entry {
+                name,
+                arguments: bytes(arguments),
+            },
+        };
+        let start = Start {
+            policy: Arc::unwrap_or_clone(self.policy),
+            job,
+            environment: environment
+                .into_iter()
+                .map(|(name, value)| (name.into_vec(), value.into_vec()))
                 .collect(),
-            environment: program::block(&environment, &scratch, namespaces.available),
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
-            scratch: scratch.path().map(Into::into),
-            namespaces,
+            temporary: std::env::temp_dir(),
+            terminal: self.terminal,
+            audit: self.audit.is_some(),
         };
-        let launched = launcher::launch(&launch)?;
-        // It has a thread of its own, so it comes after the last fork.
-        let log = Arc::new(Log::new(
-            Arc::clone(&self.policy),
-            &audit::session_name(),
-            layers::start(&self.policy, "notify", namespaces),
-            self.audit,
-        ));
-        let services = Services::new(Setup {
-            policy: Arc::clone(&self.policy),
-            scratch: scratch.open()?,
-            view: namespaces.available,
-            network: self.policy.has_tcp(),
-            map_foreign_ids: namespaces.available && namespaces.user,
-            spawn: None,
-        })?;
-        let context = Context {
-            services: Arc::new(services),
-            audit: Arc::clone(&log),
+        let streams = Streams {
+            standard: match self.streams {
+                Some(streams) => streams,
+                None => own_streams()?,
+            },
+            audit: self.audit,
         };
-        let (ended, notify) = supervise(launched, context, self.policy.limits.wall)?;
-        Ok(Report {
-            ended,
-            notify,
-            audit: log.finish(),
-        })
+        Running::begin(&start, &streams)
     }
 }
 
-/// Fails closed on what the policy requires and this place lacks.
-fn required(policy: &Policy, namespaces: Namespaces) -> Result<(), HostError> {
-    for layer in &policy.require.layers {
-        let held = match layer.as_str() {
-            "seccomp" | "landlock" => true,
-            "namespaces" | "network" => namespaces.available,
-            _ => false,
-        };
-        if !held {
-            return Err(HostError::Layer(layer.clone()));
-        }
-    }
-    let limits = &policy.limits;
-    let inexact = [
-        (limits.memory.is_some(), "memory"),
-        (limits.cpu.is_some(), "cpu"),
-        (limits.cpu_share.is_some(), "cpu_share"),
-        (limits.processes.is_some(), "processes"),
-        (limits.output.is_some(), "output"),
-        (limits.requests_per_second.is_some(), "requests_per_second"),
-    ];
-    match inexact
-        .iter()
-        .find(|(asked, _)| *asked && policy.require.exact_limits)
-    {
-        Some((_, name)) => Err(HostError::Limit(name)),
-        None => Ok(()),
-    }
-}
-
-/// Serves until the program has ended, then ends what is left of the sandbox.
-fn supervise(
-    launched: Launched,
-    context: Context,
-    wall: Option<Duration>,
-) -> Result<(Ended, notify::NotifyReport), HostError> {
-    let Launched {
-        listener,
-        setup,
-        status,
-        launcher,
-    } = launched;
-    let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|errno| HostError::System("make a pipe", errno))?;
-    let front = std::thread::Builder::new()
-        .name("notify".into())
-        .spawn(move || notify::serve(listener, context, stopped.as_fd()))
-        .map_err(|error| {
-            HostError::System(
-                "start the serving thread",
-                Errno::from_io_error(&error).unwrap_or(Errno::AGAIN),
-            )
-        })?;
-    let failed = launcher::exec_failure(setup.as_fd());
-    let in_time = failed.is_some() || ended_within(status.as_fd(), wall);
-    let raw = in_time.then(|| launcher::wait_status(&status)).flatten();
-    let _gone = kill(launcher, Signal::SIGKILL);
-    let _reaped = waitpid(launcher, None);
-    drop(stop);
-    let served = front
-        .join()
-        .unwrap_or_else(|_| Ok(notify::NotifyReport::default()))?;
-    let ended = match (failed, in_time, raw) {
-        (Some(errno), _, _) => Ended::Exec(errno),
-        (None, false, _) => Ended::Wall,
-        (None, true, Some(raw)) => Ended::Program(ExitStatus::from_raw(raw)),
-        (None, true, None) => return Err(HostError::Lost),
+/// Duplicates of this process's standard streams.
+fn own_streams() -> Result<[OwnedFd; 3], HostError> {
+    let own = |stream: BorrowedFd<'_>| {
+        rustix::io::fcntl_dupfd_cloexec(stream, 3)
+            .map_err(|errno| HostError::System("duplicate a standard stream; is it open?", errno))
     };
-    Ok((ended, served))
+    Ok([
+        own(std::io::stdin().as_fd())?,
+        own(std::io::stdout().as_fd())?,
+        own(std::io::stderr().as_fd())?,
+    ])
 }
 
-/// Waits for the program's status, at most `wall`.
-fn ended_within(status: std::os::fd::BorrowedFd<'_>, wall: Option<Duration>) -> bool {
-    let deadline = wall.and_then(|wall| Instant::now().checked_add(wall));
-    loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        let mut ready = [PollFd::from_borrowed_fd(status, PollFlags::IN)];
-        match poll(&mut ready, timeout.as_ref()) {
-            Ok(0) => return false,
-            Err(Errno::INTR) => {}
-            _ => return true,
+/// A sandbox that runs. Dropped, it is ended.
+#[derive(Debug)]
+pub struct Running {
+    control: Control,
+    broker: Child,
+    /// It ended before it ran.
+    ended: Option<Event>,
+}
+
+impl Running {
+    fn begin(start: &Start, streams: &Streams) -> Result<Self, HostError> {
+        let (ours, theirs) = UnixStream::pair().map_err(HostError::Broker)?;
+        let broker = Command::new("/proc/self/exe")
+            .arg0(broker::NAME)
+            .env_clear()
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(HostError::Broker)?;
+        let mut running = Self {
+            control: Control::new(ours),
+            broker,
+            ended: None,
+        };
+        running.control.start(start, streams)?;
+        match running.event()? {
+            Event::Started => Ok(running),
+            Event::Failed(text) => Err(HostError::Failed(text)),
+            ended => {
+                running.ended = Some(ended);
+                Ok(running)
+            }
         }
     }
+
+    fn event(&mut self) -> Result<Event, HostError> {
+        match self.ended.take() {
+            Some(event) => Ok(event),
+            None => self.control.receive()?.ok_or(HostError::Lost),
+        }
+    }
+
+    /// Sends a signal to the program's process group.
+    ///
+    /// # Errors
+    /// [`HostError::Control`] when the broker is gone.
+    pub fn signal(&self, signal: i32) -> Result<(), HostError> {
+        Ok(self.control.send(&Order::Signal(signal))?)
+    }
+
+    /// Ends the sandbox now: all its processes die. [`Running::wait`] tells the rest.
+    ///
+    /// # Errors
+    /// [`HostError::Control`] when the broker is gone.
+    pub fn kill(&self) -> Result<(), HostError> {
+        Ok(self.control.send(&Order::Kill)?)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// [`HostError`] when serving failed or the end is not known.
+    pub fn wait(mut self) -> Result<Report, HostError> {
+        let event = self.event();
+        // The keeper has taken away what was made for the sandbox when it ends.
+        self.reap();
+        report(event?)
+    }
+
+    fn reap(&mut self) {
+        self.control.hang_up();
+        let _status = self.broker.wait();
+    }
+}
+
+impl AsFd for Running {
+    /// Readable when the sandbox has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.reap();
+    }
+}
+
+fn report(event: Event) -> Result<Report, HostError> {
+    let Event::Ended {
+        outcome,
+        notify,
+        summary,
+    } = event
+    else {
+        return Err(match event {
+            Event::Failed(text) => HostError::Failed(text),
+            _ => HostError::Lost,
+        });
+    };
+    let ended = match outcome {
+        Outcome::Status(raw) => Ended::Program(ExitStatus::from_raw(raw)),
+        Outcome::Limit(name) => Ended::Limit(name),
+        Outcome::Exec(errno) => Ended::Exec(Errno::from_raw_os_error(errno)),
+        Outcome::Killed => Ended::Killed,
+        Outcome::Lost => return Err(HostError::Lost),
+    };
+    Ok(Report {
+        ended,
+        notify,
+        summary,
+    })
 }

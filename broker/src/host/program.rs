@@ -9,8 +9,6 @@ use std::{
 
 use doorward_policy::{AbsName, Policy, Question};
 
-use super::scratch::Scratch;
-
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Why there is no program to run.
@@ -75,25 +73,6 @@ fn matches(pattern: &str, name: &str) -> bool {
         None => rest.is_empty(),
         Some(end) => rest.ends_with(end),
     }
-}
-
-/// The environment as execve(2) takes it.
-pub(super) fn block(
-    environment: &BTreeMap<OsString, OsString>,
-    scratch: &Scratch,
-    view: bool,
-) -> Vec<CString> {
-    let mut environment = environment.clone();
-    if let Some(path) = scratch.path() {
-        let seen = if view { Path::new("/tmp") } else { path };
-        environment.insert("TMPDIR".into(), seen.into());
-    }
-    environment
-        .iter()
-        .filter_map(|(name, value)| {
-            CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
-        })
-        .collect()
 }
 
 /// The program, absolute: as named, or by the PATH that the program itself will see. Like

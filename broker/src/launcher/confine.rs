@@ -1,6 +1,9 @@
 //! Lock-down: what a process gives up to become a sandboxee, seccomp last.
 
-use std::os::{fd::AsFd, unix::ffi::OsStrExt};
+use std::os::{
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    unix::ffi::OsStrExt,
+};
 
 use doorward_policy::{
     AbsName, Policy,
@@ -16,7 +19,7 @@ use rustix::{
     process::{Resource, Rlimit},
 };
 
-use super::{Launch, LaunchError, Report};
+use super::{Entry, Launch, LaunchError, Report, Sandboxee, Task};
 use crate::sys::process;
 
 /// NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE, set and locked; KEEP_CAPS locked off.
@@ -25,11 +28,11 @@ const MDWE_REFUSE_EXEC_GAIN: libc::c_ulong = 1;
 
 /// The filter this sandboxee will load.
 pub(super) fn filter(launch: &Launch<'_>) -> Result<Filter, LaunchError> {
-    let separate = launch.namespaces.available;
+    let separate = launch.view.is_some();
     Ok(Filter::assemble(&FilterRequest {
         policy: launch.policy,
         arch: Arch::native(),
-        notify: true,
+        notify: launch.notify,
         view: separate,
         network_namespace: separate,
     })?)
@@ -43,34 +46,72 @@ pub(super) fn init(separate: bool) {
     }
 }
 
-/// Locks this process down and executes the program; comes back only when it failed.
-pub(super) fn become_sandboxee(launch: &Launch<'_>, report: &Report, filter: &Filter) {
-    if let Err((step, errno)) = confine(launch) {
-        return report.failed(step, errno);
-    }
-    let listener = match process::load_filter(filter.instructions(), true) {
-        Ok(Some(listener)) => listener,
-        Ok(None) => return report.failed("loading the system-call filter", Errno::IO),
-        Err(errno) => return report.failed("loading the system-call filter", errno),
+/// Locks this process down and runs the task; the exit status if it did not exec.
+pub(super) fn become_sandboxee(
+    launch: &Launch<'_>,
+    report: Report,
+    lane: Option<OwnedFd>,
+    filter: &Filter,
+) -> i32 {
+    const NOT_RUN: i32 = 127;
+    let ready = confine(launch, &report, lane.as_ref()).and_then(|()| filtered(launch, filter));
+    let (program, listener) = match ready {
+        Ok(ready) => ready,
+        Err((step, errno)) => {
+            report.failed(step, errno);
+            return NOT_RUN;
+        }
     };
-    if let Err(step) = probe() {
-        return report.failed(step, Errno::PERM);
+    if let Err(errno) = report.ready(program.as_fd(), listener.as_ref().map(OwnedFd::as_fd)) {
+        report.failed("handing over to the broker", errno);
+        return NOT_RUN;
     }
-    if let Err(errno) = report.listener(listener.as_fd()) {
-        return report.failed("handing over the notification descriptor", errno);
+    drop((program, listener));
+    match &launch.task {
+        Task::Exec(program, arguments) => {
+            let Err(error) = nix::unistd::execve(program, arguments, &launch.environment);
+            report.exec(Errno::from_raw_os_error(error as i32));
+            NOT_RUN
+        }
+        Task::Call(entry, arguments) => {
+            drop(report);
+            call(entry, arguments.clone(), lane)
+        }
     }
-    drop(listener);
-    let Err(error) = nix::unistd::execve(&launch.program, &launch.arguments, &launch.environment);
-    report.exec(Errno::from_raw_os_error(error as i32));
+}
+
+/// Runs an entry; a panic ends it as it ends a program.
+fn call(entry: &Entry, arguments: Vec<std::ffi::OsString>, lane: Option<OwnedFd>) -> i32 {
+    const PANICKED: u8 = 101;
+    let run = entry.run;
+    let sandboxee = Sandboxee { arguments, lane };
+    let status = std::panic::catch_unwind(move || run(sandboxee)).unwrap_or(PANICKED);
+    let _lost = std::io::Write::flush(&mut std::io::stdout());
+    i32::from(status)
 }
 
 type Step = (&'static str, Errno);
 
-fn confine(launch: &Launch<'_>) -> Result<(), Step> {
+/// The last two steps, and the descriptors they yield: this process, and the listener.
+fn filtered(launch: &Launch<'_>, filter: &Filter) -> Result<(OwnedFd, Option<OwnedFd>), Step> {
+    let own = rustix::process::getpid();
+    let program = rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty())
+        .map_err(|errno| ("opening the own process", errno))?;
+    let listener = process::load_filter(filter.instructions(), launch.notify)
+        .map_err(|errno| ("loading the system-call filter", errno))?;
+    probe().map_err(|step| (step, Errno::PERM))?;
+    Ok((program, listener))
+}
+
+fn confine(launch: &Launch<'_>, report: &Report, lane: Option<&OwnedFd>) -> Result<(), Step> {
     let named = |step: &'static str| move |errno: Errno| (step, errno);
     process::prctl(libc::PR_SET_PDEATHSIG, 9).map_err(named("asking to die with the init"))?;
     rustix::process::setsid().map_err(named("making a session"))?;
-    process::close_all_on_exec().map_err(named("closing descriptors"))?;
+    streams(launch).map_err(named("connecting the standard streams"))?;
+    let kept: Vec<BorrowedFd<'_>> = std::iter::once(report.as_fd())
+        .chain(lane.map(OwnedFd::as_fd))
+        .collect();
+    process::close_all_but(&kept).map_err(named("closing descriptors"))?;
     limits(launch.policy).map_err(named("setting limits"))?;
     capabilities().map_err(named("dropping capabilities"))?;
     process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(named("setting no_new_privs"))?;
@@ -80,6 +121,18 @@ fn confine(launch: &Launch<'_>) -> Result<(), Step> {
             .map_err(named("refusing writable code"))?;
     }
     landlock(launch.policy).map_err(named("entering the Landlock domain"))
+}
+
+/// Standard input, output and error; a terminal becomes the controlling one.
+fn streams(launch: &Launch<'_>) -> Result<(), Errno> {
+    let [input, output, error] = &launch.streams;
+    rustix::stdio::dup2_stdin(input)?;
+    rustix::stdio::dup2_stdout(output)?;
+    rustix::stdio::dup2_stderr(error)?;
+    if launch.terminal {
+        rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+    }
+    Ok(())
 }
 
 fn limits(policy: &Policy) -> Result<(), Errno> {
@@ -103,7 +156,7 @@ fn limits(policy: &Policy) -> Result<(), Errno> {
 }
 
 /// Drops every capability from every set; what cannot be dropped was not there.
-fn capabilities() -> Result<(), Errno> {
+pub(crate) fn capabilities() -> Result<(), Errno> {
     let failed = |_: caps::errors::CapsError| Errno::PERM;
     let held = caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SETPCAP)
         .map_err(failed)?;

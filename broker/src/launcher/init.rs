@@ -1,28 +1,23 @@
 //! The init of the pid namespace: reaps, and ends with the program. Where there is no
 //! namespace the launcher itself plays it, as a subreaper that kills what it can find.
 
-use std::os::fd::BorrowedFd;
-
 use doorward_policy::filter::Filter;
 use nix::{
     errno::Errno,
-    sys::{
-        signal::{Signal, kill},
-        wait::{WaitPidFlag, WaitStatus, waitpid},
-    },
+    sys::wait::{WaitStatus, waitpid},
     unistd::Pid,
 };
 
-use super::{Launch, Report, confine};
-use crate::sys::process;
+use super::{Ends, Launch, confine};
+use crate::{broker::kill_children, sys::process};
 
 /// Forks the sandboxee and waits for it.
-pub(super) fn run(
-    launch: &Launch<'_>,
-    report: Report,
-    status: BorrowedFd<'_>,
-    filter: &Filter,
-) -> Result<(), ()> {
+pub(super) fn run(launch: &Launch<'_>, ends: Ends, filter: &Filter) -> Result<(), ()> {
+    let Ends {
+        report,
+        status,
+        lane,
+    } = ends;
     process::prctl(libc::PR_SET_PDEATHSIG, 9)
         .map_err(|errno| report.failed("asking to die with the launcher", errno))?;
     let program = match process::fork() {
@@ -31,18 +26,19 @@ pub(super) fn run(
             return Err(());
         }
         Ok(None) => {
-            confine::become_sandboxee(launch, &report, filter);
-            process::exit(127)
+            drop(status);
+            process::exit(confine::become_sandboxee(launch, report, lane, filter))
         }
         Ok(Some(program)) => program,
     };
-    drop(report);
-    confine::init(launch.namespaces.available);
+    drop((report, lane));
+    let separate = launch.view.is_some();
+    confine::init(separate);
     let raw = reap(program);
-    if !launch.namespaces.available {
-        kill_leftovers();
+    if !separate {
+        kill_children();
     }
-    let _lost = rustix::io::write(status, &raw.to_ne_bytes());
+    let _lost = rustix::io::write(&status, &raw.to_ne_bytes());
     Ok(())
 }
 
@@ -55,33 +51,5 @@ fn reap(program: Pid) -> i32 {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return 255_i32.wrapping_shl(8),
         }
-    }
-}
-
-/// Without a pid namespace: what was orphaned has come to this subreaper. Bounded: a
-/// tree that forks faster than it is killed may survive, which `user-no-ns` documents.
-fn kill_leftovers() {
-    for _ in 0..1000 {
-        let own = std::process::id();
-        let children =
-            std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-        for child in children
-            .split_whitespace()
-            .filter_map(|text| text.parse().ok())
-        {
-            let _gone = kill(Pid::from_raw(child), Signal::SIGKILL);
-        }
-        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            if status == WaitStatus::StillAlive {
-                break;
-            }
-        }
-        if matches!(
-            waitpid(None, Some(WaitPidFlag::WNOHANG)),
-            Err(Errno::ECHILD)
-        ) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }

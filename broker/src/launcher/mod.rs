@@ -1,10 +1,12 @@
 //! The launcher: makes a sandboxee, locks it down, and decides nothing.
 //!
-//! It is forked from the broker while that has one thread. Order (docs/ARCHITECTURE.md):
-//! namespaces, view, init, then in the sandboxee itself session, limits, capabilities,
-//! no_new_privs, Landlock, seccomp last, a live probe, exec.
+//! It is forked from the broker while that has one thread, inside the broker's Landlock
+//! domain. Order (docs/ARCHITECTURE.md): it joins the view, makes the pid namespace and its
+//! init; then in the sandboxee itself session, streams, limits, capabilities, no_new_privs,
+//! Landlock, seccomp last, a live probe, and the program.
 
 mod confine;
+mod entry;
 mod init;
 mod namespaces;
 mod report;
@@ -17,36 +19,59 @@ use std::{
 };
 
 use doorward_policy::{Policy, filter::FilterError};
-use nix::unistd::Pid;
-use rustix::io::Errno;
+use nix::{
+    sched::{CloneFlags, unshare},
+    sys::wait::waitpid,
+    unistd::Pid,
+};
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, socketpair},
+};
 
+pub(crate) use confine::capabilities;
+pub use entry::{Entry, Sandboxee};
 pub use namespaces::Namespaces;
 pub(crate) use report::{Report, exec_failure, wait_status};
+pub(crate) use view::{View, ViewRequest};
 
 use crate::sys::process;
 
+/// What is run.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// A program, absolute, and its arguments, the first being its name.
+    Exec(CString, Vec<CString>),
+    /// A registered function and its arguments.
+    Call(Entry, Vec<std::ffi::OsString>),
+}
+
 /// What is to be started.
 #[derive(Debug)]
-pub struct Launch<'a> {
+pub(crate) struct Launch<'a> {
     /// What it may do.
-    pub policy: &'a Policy,
-    /// The program, absolute.
-    pub program: CString,
-    /// Its arguments, the first being its name.
-    pub arguments: Vec<CString>,
-    /// Its whole environment.
-    pub environment: Vec<CString>,
+    pub(crate) policy: &'a Policy,
+    /// What it runs.
+    pub(crate) task: Task,
+    /// Its whole environment, `NAME=VALUE`.
+    pub(crate) environment: Vec<CString>,
     /// Where it starts, if its view has that.
-    pub directory: PathBuf,
-    /// The directory behind /tmp and /var/tmp, if the policy has one.
-    pub scratch: Option<PathBuf>,
-    /// Which namespaces can be had.
-    pub namespaces: Namespaces,
+    pub(crate) directory: PathBuf,
+    /// Its standard streams.
+    pub(crate) streams: [OwnedFd; 3],
+    /// Whether standard input becomes its controlling terminal.
+    pub(crate) terminal: bool,
+    /// Where it lives; none without namespaces.
+    pub(crate) view: Option<View>,
+    /// Whether its operations arrive by notification.
+    pub(crate) notify: bool,
+    /// Whether it gets a lane.
+    pub(crate) api: bool,
 }
 
 /// Why nothing was started.
 #[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
+pub(crate) enum LaunchError {
     /// The policy's `[syscalls]` cannot be made into a filter.
     #[error("the system-call filter cannot be made")]
     Filter(#[from] FilterError),
@@ -66,16 +91,31 @@ pub enum LaunchError {
         /// What the kernel said.
         errno: Errno,
     },
+    /// Namespaces cannot be had here.
+    #[error("namespaces cannot be had here; `doorward doctor` tells why")]
+    Unavailable,
     /// The launcher ended without a word.
     #[error("the launcher ended before the sandboxee was locked down")]
     Lost,
 }
 
-/// A sandboxee that is locked down and waits for its first notification to be served.
+/// A step that failed, and what the kernel said.
+type Failure = (String, Errno);
+
+fn step(name: &str) -> impl FnOnce(nix::errno::Errno) -> Failure {
+    let name = name.to_owned();
+    move |error| (name, Errno::from_raw_os_error(error as i32))
+}
+
+/// A sandboxee that is locked down and waits for its first operation to be served.
 #[derive(Debug)]
 pub(crate) struct Launched {
-    /// The notification descriptor.
-    pub(crate) listener: OwnedFd,
+    /// The notification descriptor, if operations arrive so.
+    pub(crate) listener: Option<OwnedFd>,
+    /// The broker's end of its first lane.
+    pub(crate) lane: Option<OwnedFd>,
+    /// The program's process.
+    pub(crate) program: OwnedFd,
     /// Tells the errno of a failed exec, hangs up on success.
     pub(crate) setup: OwnedFd,
     /// Tells the wait status of the program.
@@ -84,26 +124,80 @@ pub(crate) struct Launched {
     pub(crate) launcher: Pid,
 }
 
+/// The launcher's ends of what connects it to the broker.
+struct Ends {
+    report: Report,
+    status: OwnedFd,
+    lane: Option<OwnedFd>,
+}
+
 /// Starts a sandboxee. To be called while the process has one thread.
 pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launched, LaunchError> {
     let filter = confine::filter(launch)?;
-    let (setup, theirs) = report::pair().map_err(LaunchError::Socket)?;
+    let pair = || {
+        socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(LaunchError::Socket)
+    };
+    let (setup, theirs) = pair()?;
+    let (lane, lane_theirs) = launch.api.then(pair).transpose()?.unzip();
     let (status, status_theirs) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(LaunchError::Socket)?;
     let Some(launcher) = process::fork().map_err(LaunchError::Fork)? else {
-        drop((setup, status));
-        let report = Report::new(theirs);
-        let failed = namespaces::enter(launch, report, status_theirs, &filter);
-        process::exit(i32::from(failed.is_err()));
+        drop((setup, status, lane));
+        let ends = Ends {
+            report: Report::new(theirs),
+            status: status_theirs,
+            lane: lane_theirs,
+        };
+        process::exit(i32::from(live(launch, ends, &filter).is_err()));
     };
-    drop((theirs, status_theirs));
-    match report::listener(setup.as_fd())? {
-        Some(listener) => Ok(Launched {
-            listener,
-            setup,
-            status,
-            launcher,
-        }),
-        None => Err(LaunchError::Lost),
+    drop((theirs, status_theirs, lane_theirs));
+    let ready = report::ready(setup.as_fd())?;
+    Ok(Launched {
+        listener: ready.listener,
+        lane,
+        program: ready.program,
+        setup,
+        status,
+        launcher,
+    })
+}
+
+/// The launcher's whole life: it returns only when the sandbox has ended or a step failed.
+fn live(
+    launch: &Launch<'_>,
+    ends: Ends,
+    filter: &doorward_policy::filter::Filter,
+) -> Result<(), ()> {
+    let tell = |step: &str, errno: Errno| ends.report.failed(step, errno);
+    let die = process::prctl(libc::PR_SET_PDEATHSIG, 9);
+    die.map_err(|errno| tell("asking to die with the broker", errno))?;
+    let Some(view) = &launch.view else {
+        let keep = process::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+        keep.map_err(|errno| tell("becoming a subreaper", errno))?;
+        return init::run(launch, ends, filter);
+    };
+    view.enter(&launch.directory)
+        .and_then(|()| unshare(CloneFlags::CLONE_NEWPID).map_err(step("making a pid namespace")))
+        .map_err(|(step, errno)| tell(&step, errno))?;
+    match process::fork() {
+        Err(errno) => {
+            tell("forking the init of the pid namespace", errno);
+            Err(())
+        }
+        Ok(None) => {
+            let ended = init::run(launch, ends, filter);
+            process::exit(i32::from(ended.is_err()))
+        }
+        Ok(Some(init)) => {
+            drop(ends);
+            let _ended = waitpid(init, None);
+            Ok(())
+        }
     }
 }

@@ -1,15 +1,11 @@
-//! Which namespaces can be had here, and entering them.
+//! Which namespaces a sandboxee has, or could have.
 
-use std::os::fd::{AsFd, OwnedFd};
-
-use doorward_policy::filter::Filter;
 use nix::{
     sched::{CloneFlags, unshare},
     sys::wait::{WaitStatus, waitpid},
 };
-use rustix::io::Errno;
 
-use super::{Launch, Report, init, view};
+use super::View;
 use crate::sys::process;
 
 /// Namespaces found by trying.
@@ -29,6 +25,14 @@ const ALL: CloneFlags = CloneFlags::CLONE_NEWNS
     .union(CloneFlags::CLONE_NEWCGROUP);
 
 impl Namespaces {
+    /// Those of a view that was made, or not.
+    pub(crate) fn of(view: Option<&View>) -> Self {
+        Self {
+            available: view.is_some(),
+            user: view.is_none_or(View::has_user_namespace),
+        }
+    }
+
     /// Tries in a child of its own. To be called while the process has one thread.
     #[must_use]
     pub fn probe() -> Self {
@@ -48,62 +52,4 @@ impl Namespaces {
             user: true,
         }
     }
-}
-
-/// The launcher's whole life: it returns only when the sandbox has ended or a step failed.
-pub(super) fn enter(
-    launch: &Launch<'_>,
-    report: Report,
-    status: OwnedFd,
-    filter: &Filter,
-) -> Result<(), ()> {
-    let tell = |step: &str, errno: Errno| report.failed(step, errno);
-    let die = process::prctl(libc::PR_SET_PDEATHSIG, 9);
-    die.map_err(|errno| tell("asking to die with the broker", errno))?;
-    if !launch.namespaces.available {
-        let keep = process::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
-        keep.map_err(|errno| tell("becoming a subreaper", errno))?;
-        return init::run(launch, report, status.as_fd(), filter);
-    }
-    separate(launch.namespaces.user).map_err(|(step, errno)| tell(step, errno))?;
-    view::build(launch).map_err(|(step, errno)| tell(&step, errno))?;
-    match process::fork() {
-        Err(errno) => {
-            tell("forking the init of the pid namespace", errno);
-            Err(())
-        }
-        Ok(None) => {
-            let ended = init::run(launch, report, status.as_fd(), filter);
-            process::exit(i32::from(ended.is_err()))
-        }
-        Ok(Some(init)) => {
-            drop((report, status));
-            let _ended = waitpid(init, None);
-            Ok(())
-        }
-    }
-}
-
-fn separate(user: bool) -> Result<(), (&'static str, Errno)> {
-    let as_errno = |error: nix::errno::Errno| Errno::from_raw_os_error(error as i32);
-    if user {
-        let (uid, gid) = (
-            rustix::process::geteuid().as_raw(),
-            rustix::process::getegid().as_raw(),
-        );
-        unshare(CloneFlags::CLONE_NEWUSER)
-            .map_err(|error| ("making a user namespace", as_errno(error)))?;
-        let write = |path: &str, text: String| {
-            std::fs::write(path, text).map_err(|error| {
-                (
-                    "mapping the user and group",
-                    Errno::from_io_error(&error).unwrap_or(Errno::IO),
-                )
-            })
-        };
-        write("/proc/self/setgroups", "deny".into())?;
-        write("/proc/self/uid_map", format!("{uid} {uid} 1\n"))?;
-        write("/proc/self/gid_map", format!("{gid} {gid} 1\n"))?;
-    }
-    unshare(ALL).map_err(|error| ("making the namespaces", as_errno(error)))
 }

@@ -10,8 +10,8 @@ use std::{
 use rustix::{
     io::Errno,
     net::{
-        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
     },
 };
 
@@ -21,17 +21,19 @@ use super::LaunchError;
 #[derive(Debug)]
 pub(crate) struct Report(OwnedFd);
 
-const LISTENER: u8 = b'L';
+const BUILT: u8 = b'B';
+const UNAVAILABLE: u8 = b'U';
+const READY: u8 = b'R';
 const FAILED: u8 = b'F';
 const EXEC: u8 = b'X';
 
-pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
-    socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
+/// What a locked-down sandboxee hands over.
+#[derive(Debug)]
+pub(super) struct Ready {
+    /// Its own process.
+    pub(super) program: OwnedFd,
+    /// Its notification descriptor, if it has one.
+    pub(super) listener: Option<OwnedFd>,
 }
 
 impl Report {
@@ -56,15 +58,29 @@ impl Report {
         let _lost = rustix::net::send(&self.0, &message, SendFlags::NOSIGNAL);
     }
 
+    /// The view stands.
+    pub(super) fn built(&self) {
+        let _lost = rustix::net::send(&self.0, &[BUILT], SendFlags::NOSIGNAL);
+    }
+
+    /// Namespaces cannot be had here.
+    pub(super) fn unavailable(&self) {
+        let _lost = rustix::net::send(&self.0, &[UNAVAILABLE], SendFlags::NOSIGNAL);
+    }
+
     /// The filter is loaded.
-    pub(super) fn listener(&self, listener: BorrowedFd<'_>) -> Result<(), Errno> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    pub(super) fn ready(
+        &self,
+        program: BorrowedFd<'_>,
+        listener: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Errno> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        let descriptors = [listener];
+        let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(program).chain(listener).collect();
         control.push(SendAncillaryMessage::ScmRights(&descriptors));
         sendmsg(
             &self.0,
-            &[IoSlice::new(&[LISTENER])],
+            &[IoSlice::new(&[READY])],
             &mut control,
             SendFlags::NOSIGNAL,
         )
@@ -72,9 +88,15 @@ impl Report {
     }
 }
 
-/// Waits for the listener; `None` when the other side ended.
-pub(super) fn listener(socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>, LaunchError> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+impl AsFd for Report {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits until the sandboxee is locked down.
+pub(super) fn ready(socket: BorrowedFd<'_>) -> Result<Ready, LaunchError> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = [0_u8; 256];
     let received = loop {
@@ -88,17 +110,36 @@ pub(super) fn listener(socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Launch
             other => break other.map_err(LaunchError::Socket)?,
         }
     };
+    let mut descriptors = control.drain().flat_map(|one| match one {
+        RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect::<Vec<_>>(),
+        _ => Vec::new(),
+    });
     let message = bytes.get(..received.bytes).unwrap_or_default();
     match message.split_first() {
-        Some((&LISTENER, _)) => Ok(control.drain().find_map(|one| match one {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-            _ => None,
-        })),
-        Some((&FAILED, rest)) => Err(LaunchError::Step {
-            errno: errno_of(rest).unwrap_or(Errno::IO),
-            step: String::from_utf8_lossy(rest.get(4..).unwrap_or_default()).into_owned(),
+        Some((&READY, _)) => Ok(Ready {
+            program: descriptors.next().ok_or(LaunchError::Lost)?,
+            listener: descriptors.next(),
         }),
-        _ => Ok(None),
+        Some((&FAILED, rest)) => Err(failure(rest)),
+        _ => Err(LaunchError::Lost),
+    }
+}
+
+/// Whether the message says that the view stands.
+pub(super) fn built(message: &[u8]) -> Result<(), LaunchError> {
+    match message.split_first() {
+        Some((&BUILT, _)) => Ok(()),
+        Some((&UNAVAILABLE, _)) => Err(LaunchError::Unavailable),
+        Some((&FAILED, rest)) => Err(failure(rest)),
+        _ => Err(LaunchError::Lost),
+    }
+}
+
+/// A failed step, as [`Report::failed`] told it.
+fn failure(rest: &[u8]) -> LaunchError {
+    LaunchError::Step {
+        errno: errno_of(rest).unwrap_or(Errno::IO),
+        step: String::from_utf8_lossy(rest.get(4..).unwrap_or_default()).into_owned(),
     }
 }
 

@@ -1,29 +1,62 @@
-//! The view: an empty root with the directory roots of the policy bound read-only.
+//! The view: an empty root with the directory roots of the policy bound read-only, and the
+//! namespaces around it.
+//!
+//! A short-lived process makes them, since a Landlocked one may not mount; the broker keeps
+//! their descriptors, and the launcher joins them.
 
 use std::{
     ffi::CString,
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
 };
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use doorward_policy::Policy;
+use nix::{
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sched::{CloneFlags, setns, unshare},
+    sys::wait::waitpid,
+    unistd::Pid,
+};
 use rustix::{
     fs::{FileType, Mode, OFlags},
     io::Errno,
+    net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair},
 };
 
-use super::Launch;
+use super::{Failure, LaunchError, Report, report, step};
 use crate::sys::process;
 
 /// Where the new root is put together; any directory that exists would do.
 const BASE: &str = "/tmp";
 const SCRATCH_NAMES: [&str; 2] = ["/tmp", "/var/tmp"];
 const NONE: Option<&str> = None;
+/// All but the pid namespace, which the launcher makes for its own children.
+const KINDS: [(&str, CloneFlags); 5] = [
+    ("mnt", CloneFlags::CLONE_NEWNS),
+    ("ipc", CloneFlags::CLONE_NEWIPC),
+    ("uts", CloneFlags::CLONE_NEWUTS),
+    ("net", CloneFlags::CLONE_NEWNET),
+    ("cgroup", CloneFlags::CLONE_NEWCGROUP),
+];
 
-type Failure = (String, Errno);
+/// What a view is made for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ViewRequest<'a> {
+    /// Whose directory roots are bound.
+    pub(crate) policy: &'a Policy,
+    /// The directory behind /tmp and /var/tmp, if the policy has one.
+    pub(crate) scratch: Option<&'a Path>,
+}
+
+/// Namespaces that are ready to be joined.
+#[derive(Debug)]
+pub(crate) struct View {
+    user: Option<OwnedFd>,
+    namespaces: Vec<OwnedFd>,
+}
 
 struct Source {
     pin: OwnedFd,
@@ -31,11 +64,153 @@ struct Source {
     name: PathBuf,
 }
 
-/// Builds it in the mount namespace this process just got, and moves there.
-pub(super) fn build(launch: &Launch<'_>) -> Result<(), Failure> {
+impl View {
+    /// Makes it; none where namespaces cannot be had. To be called while the process has
+    /// one thread.
+    ///
+    /// # Errors
+    /// [`LaunchError`] when a step fails for another reason than the place.
+    pub(crate) fn make(request: ViewRequest<'_>) -> Result<Option<Self>, LaunchError> {
+        let root = rustix::process::geteuid().is_root();
+        let ways: &[bool] = if root { &[false, true] } else { &[true] };
+        for &user in ways {
+            match Self::attempt(request, user) {
+                Err(LaunchError::Unavailable) => {}
+                made => return made.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    fn attempt(request: ViewRequest<'_>, user: bool) -> Result<Self, LaunchError> {
+        let (ours, theirs) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(LaunchError::Socket)?;
+        let Some(builder) = process::fork().map_err(LaunchError::Fork)? else {
+            drop(ours);
+            process::exit(stand(request, user, theirs));
+        };
+        drop(theirs);
+        let view = ready(ours.as_fd()).and_then(|()| Self::hold(builder, user));
+        drop(ours);
+        let _ended = waitpid(builder, None);
+        view
+    }
+
+    /// Opens the builder's namespaces.
+    fn hold(builder: Pid, user: bool) -> Result<Self, LaunchError> {
+        let open = |kind: &str| {
+            let name = format!("/proc/{builder}/ns/{kind}");
+            rustix::fs::open(name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(
+                |errno| LaunchError::Step {
+                    step: format!("holding the {kind} namespace"),
+                    errno,
+                },
+            )
+        };
+        Ok(Self {
+            user: user.then(|| open("user")).transpose()?,
+            namespaces: KINDS
+                .iter()
+                .map(|(kind, _)| open(kind))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Whether there is a user namespace around it, in which only the host user exists.
+    pub(crate) fn has_user_namespace(&self) -> bool {
+        self.user.is_some()
+    }
+
+    /// Moves this process there. It must have one thread.
+    pub(super) fn enter(&self, directory: &Path) -> Result<(), Failure> {
+        if let Some(user) = &self.user {
+            setns(user, CloneFlags::CLONE_NEWUSER).map_err(step("joining the user namespace"))?;
+        }
+        for (namespace, (kind, flag)) in self.namespaces.iter().zip(KINDS) {
+            setns(namespace, flag).map_err(step(&format!("joining the {kind} namespace")))?;
+        }
+        nix::unistd::chdir(directory)
+            .or_else(|_| nix::unistd::chdir("/"))
+            .map_err(step("entering the start directory"))
+    }
+}
+
+/// The builder's whole life: builds, says so, and waits until it has been looked at.
+fn stand(request: ViewRequest<'_>, user: bool, socket: OwnedFd) -> i32 {
+    let report = Report::new(socket);
+    if separate(user).and_then(|()| own_mounts()).is_err() {
+        report.unavailable();
+        return 1;
+    }
+    if let Err((step, errno)) = build(request) {
+        report.failed(&step, errno);
+        return 1;
+    }
+    report.built();
+    let _ended = rustix::net::recv(report.as_fd(), &mut [0_u8; 1], RecvFlags::empty());
+    0
+}
+
+/// Waits until the view is built.
+fn ready(socket: BorrowedFd<'_>) -> Result<(), LaunchError> {
+    let mut bytes = [0_u8; 256];
+    let count = loop {
+        match rustix::net::recv(socket, &mut bytes, RecvFlags::empty()) {
+            Err(Errno::INTR) => {}
+            other => break other.map_err(LaunchError::Socket)?.0,
+        }
+    };
+    report::built(bytes.get(..count).unwrap_or_default())
+}
+
+fn separate(user: bool) -> Result<(), Failure> {
+    if user {
+        map_user()?;
+    }
+    let all = KINDS
+        .iter()
+        .fold(CloneFlags::empty(), |all, (_, flag)| all | *flag);
+    unshare(all).map_err(step("making the namespaces"))
+}
+
+/// A user namespace in which the host user keeps its number, and no further one can be made.
+fn map_user() -> Result<(), Failure> {
+    let (uid, gid) = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(step("making a user namespace"))?;
+    let write = |path: &str, text: String| {
+        std::fs::write(path, text).map_err(|error| {
+            (
+                "mapping the user and group".to_owned(),
+                Errno::from_io_error(&error).unwrap_or(Errno::IO),
+            )
+        })
+    };
+    write("/proc/self/setgroups", "deny".into())?;
+    write("/proc/self/uid_map", format!("{uid} {uid} 1\n"))?;
+    write("/proc/self/gid_map", format!("{gid} {gid} 1\n"))?;
+    // A second layer behind the filter; some places do not let it be lowered (F-64).
+    let _kept = write("/proc/sys/user/max_user_namespaces", "0".into());
+    Ok(())
+}
+
+/// The first use of what was just made: a place that lets namespaces be made, but not used,
+/// has none.
+fn own_mounts() -> Result<(), Failure> {
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE)
-        .map_err(step("making mounts private"))?;
-    let sources = sources(launch);
+        .map_err(step("making mounts private"))
+}
+
+/// Builds it in the mount namespace this process just got, and moves there.
+fn build(request: ViewRequest<'_>) -> Result<(), Failure> {
+    let sources = sources(request);
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(
         Some("doorward"),
@@ -52,27 +227,19 @@ pub(super) fn build(launch: &Launch<'_>) -> Result<(), Failure> {
     nix::unistd::pivot_root(".", ".").map_err(step("changing the root"))?;
     umount2(".", MntFlags::MNT_DETACH).map_err(step("detaching the old root"))?;
     process::make_read_only(c"/", false)
-        .map_err(|errno| ("making the root read-only".to_owned(), errno))?;
-    nix::unistd::chdir(&launch.directory)
-        .or_else(|_| nix::unistd::chdir("/"))
-        .map_err(step("entering the start directory"))
-}
-
-fn step(name: &str) -> impl FnOnce(nix::errno::Errno) -> Failure {
-    let name = name.to_owned();
-    move |error| (name, Errno::from_raw_os_error(error as i32))
+        .map_err(|errno| ("making the root read-only".to_owned(), errno))
 }
 
 /// Pins what is to be bound before the old tree is out of sight; what does not exist is left out.
-fn sources(launch: &Launch<'_>) -> Vec<Source> {
-    let hull = launch.policy.hull();
+fn sources(request: ViewRequest<'_>) -> Vec<Source> {
+    let hull = request.policy.hull();
     let mut names: Vec<(PathBuf, PathBuf)> = hull
         .iter()
         .map(|root| PathBuf::from(std::ffi::OsStr::from_bytes(root.name.as_bytes())))
         .map(|name| (name.clone(), name))
         .collect();
-    if let Some(scratch) = &launch.scratch {
-        names.extend(SCRATCH_NAMES.map(|name| (scratch.clone(), name.into())));
+    if let Some(scratch) = request.scratch {
+        names.extend(SCRATCH_NAMES.map(|name| (scratch.to_owned(), name.into())));
     }
     names.sort_by(|left, right| left.1.cmp(&right.1));
     names

@@ -1,8 +1,12 @@
 //! Processes: what the launcher needs that has no wrapper, and descriptors of others.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::{
+    fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    unix::net::UnixStream,
+};
 
 use doorward_policy::filter::Instruction;
+use passfd::FdPassingExt;
 use rustix::io::Errno;
 
 fn errno() -> Errno {
@@ -79,18 +83,59 @@ pub(crate) fn exit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Marks every descriptor from 3 on close-on-exec (close_range(2), Linux 5.11).
-pub(crate) fn close_all_on_exec() -> Result<(), Errno> {
-    // SAFETY: close_range takes three numbers; with CLOEXEC it closes nothing now.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            3,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
-    };
+/// Closes every descriptor from 3 on but these (close_range(2), Linux 5.9). To be called
+/// in a process that ends or executes without running destructors of what is closed.
+pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let mut numbers: Vec<libc::c_uint> = kept
+        .iter()
+        .filter_map(|one| libc::c_uint::try_from(one.as_raw_fd()).ok())
+        .filter(|&number| number > 2)
+        .collect();
+    numbers.sort_unstable();
+    let mut first = 3;
+    for number in numbers {
+        if number > first {
+            close_range(first, number.saturating_sub(1))?;
+        }
+        first = number.saturating_add(1);
+    }
+    close_range(first, libc::c_uint::MAX)
+}
+
+fn close_range(first: libc::c_uint, last: libc::c_uint) -> Result<(), Errno> {
+    // SAFETY: close_range takes three numbers; the caller's process uses none of what it closes again.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     if result == 0 { Ok(()) } else { Err(errno()) }
+}
+
+/// Receives one descriptor from a trusted process.
+pub(crate) fn received(socket: &UnixStream) -> std::io::Result<OwnedFd> {
+    let number = socket.recv_fd()?;
+    // SAFETY: passfd has just received this descriptor for us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Sends a signal to the process group of a process (`PIDFD_SIGNAL_PROCESS_GROUP`, Linux
+/// 6.9), before that to the process alone.
+pub(crate) fn signal_group(process: BorrowedFd<'_>, signal: libc::c_int) -> Result<(), Errno> {
+    const PROCESS_GROUP: libc::c_uint = 4;
+    let send = |flags: libc::c_uint| {
+        // SAFETY: pidfd_send_signal takes numbers and a null pointer to no siginfo.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                process.as_raw_fd(),
+                signal,
+                std::ptr::null::<libc::siginfo_t>(),
+                flags,
+            )
+        };
+        if result == 0 { Ok(()) } else { Err(errno()) }
+    };
+    match send(PROCESS_GROUP) {
+        Err(Errno::INVAL) => send(0),
+        other => other,
+    }
 }
 
 /// Makes the mount at `path` (and those below it) read-only, without devices and set-id

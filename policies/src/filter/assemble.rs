@@ -1,105 +1,48 @@
 //! From groups, table and policy to one program.
 
-use std::collections::BTreeMap;
-
 use doorward_protocol::operation::TABLE;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Compare,
-    SeccompCondition as Condition, SeccompFilter, SeccompRule, TargetArch,
-};
+use seccompiler::{SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Compare};
 
-use super::{Arch, Filter, FilterError, FilterRequest, Instruction};
+use super::classes::{Classes, NOTIFY, Test, low, masked};
+use super::{Arch, Filter, FilterError, FilterRequest};
 use crate::groups;
 
-const NEXT: u32 = 0xfffe;
-const NOTIFY: u32 = 0xffff;
-const RETURN_TRACE: u32 = 0x7ff0_0000;
-const RETURN_NOTIFY: u32 = 0x7fc0_0000;
-const RETURN: u16 = 0x06;
-const JUMP: u16 = 0x05;
-/// The longest program seccomp(2) takes.
-const LONGEST: usize = 4096;
-const X32: u32 = 0x4000_0000;
 /// The `CLONE_NEW*` bits of clone(2).
-const NEW_NAMESPACES: u64 = 0x7e02_0000;
+pub(super) const NEW_NAMESPACES: u64 = 0x7e02_0000;
 const FAST_OPEN: u64 = 0x2000_0000;
 const EMPTY_PATH: u64 = 0x1000;
 
-/// One comparison of an argument: index, width, how, value.
-type Test = (u8, Width, Compare, u64);
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
-
-/// One class of calls: what they get, and the calls, each with its tests (none: always).
-struct Class {
-    action: SeccompAction,
-    rules: Rules,
-}
-
 struct Draft<'a> {
     request: &'a FilterRequest<'a>,
-    classes: Vec<Class>,
+    classes: Classes,
 }
 
 pub(super) fn assemble(request: &FilterRequest<'_>) -> Result<Filter, FilterError> {
     let mut draft = Draft {
         request,
-        classes: Vec::new(),
+        classes: Classes::new(request.arch),
     };
     draft.policy()?;
     draft.allowed()?;
     draft.by_argument()?;
     draft.notified()?;
     draft.refused()?;
-    draft.link()
-}
-
-const fn low(index: u8, value: u64) -> Test {
-    (index, Width::Dword, Compare::Eq, value)
-}
-
-const fn masked(index: u8, mask: u64, value: u64) -> Test {
-    (index, Width::Dword, Compare::MaskedEq(mask), value)
+    // The last word is ENOSYS, so that libc can fall back.
+    draft.classes.link(38)
 }
 
 impl Draft<'_> {
-    /// Adds to the class with this action, if it is the last one, else begins one.
     fn add(
         &mut self,
         action: SeccompAction,
         name: &str,
         tests: &[Test],
     ) -> Result<(), FilterError> {
-        let Some(number) = self.request.arch.number(name) else {
-            return Ok(());
-        };
-        if self
-            .classes
-            .last()
-            .is_none_or(|class| class.action != action)
-        {
-            self.classes.push(Class {
-                action: action.clone(),
-                rules: Rules::new(),
-            });
-        }
-        let Some(class) = self.classes.last_mut() else {
-            return Ok(());
-        };
-        let rules = class.rules.entry(i64::from(number)).or_default();
-        if !tests.is_empty() {
-            let conditions = tests
-                .iter()
-                .map(|(index, width, compare, value)| {
-                    Condition::new(*index, width.clone(), compare.clone(), *value)
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            rules.push(SeccompRule::new(conditions)?);
-        }
-        Ok(())
+        self.classes.add(action, name, tests)
     }
 
     fn allow(&mut self, name: &str, tests: &[Test]) -> Result<(), FilterError> {
-        self.add(SeccompAction::Allow, name, tests)
+        self.classes.allow(name, tests)
     }
 
     fn errno(&mut self, errno: u32, names: &[&str]) -> Result<(), FilterError> {
@@ -312,35 +255,6 @@ impl Draft<'_> {
             .iter()
             .try_for_each(|name| self.add(SeccompAction::KillProcess, name, &[]))
     }
-
-    /// Chains the programs; the last one answers ENOSYS, so that libc can fall back.
-    fn link(self) -> Result<Filter, FilterError> {
-        let arch = self.request.arch;
-        let mut instructions = prologue(arch);
-        for class in self.classes {
-            let target = match arch {
-                Arch::X86_64 => TargetArch::x86_64,
-                Arch::Aarch64 => TargetArch::aarch64,
-            };
-            let filter = SeccompFilter::new(
-                class.rules,
-                SeccompAction::Trace(NEXT),
-                class.action,
-                target,
-            )?;
-            append(&mut instructions, filter.try_into()?);
-        }
-        instructions.push(Instruction {
-            code: RETURN,
-            jt: 0,
-            jf: 0,
-            k: 0x0005_0000 | 38,
-        });
-        if instructions.len() > LONGEST {
-            return Err(FilterError::TooLong(instructions.len()));
-        }
-        Ok(Filter { instructions, arch })
-    }
 }
 
 /// Socket options that neither widen a socket nor tell of the host: level, options.
@@ -350,44 +264,3 @@ const OPTIONS: &[(u64, &[u64])] = &[
     (0, &[1, 10, 11]),
     (41, &[26, 67]),
 ];
-
-/// Another architecture dies; an x32 number is no call at all.
-fn prologue(arch: Arch) -> Vec<Instruction> {
-    let step = |code, jt, jf, k| Instruction { code, jt, jf, k };
-    vec![
-        step(0x20, 0, 0, 4),
-        step(0x15, 1, 0, arch.audit()),
-        step(RETURN, 0, 0, 0x8000_0000),
-        step(0x20, 0, 0, 0),
-        step(0x35, 0, 1, X32),
-        step(RETURN, 0, 0, 0x0005_0000 | 38),
-    ]
-}
-
-/// Adds one of seccompiler's programs, its marked returns rewritten.
-fn append(instructions: &mut Vec<Instruction>, program: BpfProgram) {
-    let end = program.len();
-    for (index, step) in program.into_iter().enumerate() {
-        let rewritten = match (step.code, step.k) {
-            (RETURN, k) if k == RETURN_TRACE | NEXT => Instruction {
-                code: JUMP,
-                jt: 0,
-                jf: 0,
-                k: u32::try_from(end.saturating_sub(index).saturating_sub(1)).unwrap_or(u32::MAX),
-            },
-            (RETURN, k) if k == RETURN_TRACE | NOTIFY => Instruction {
-                code: RETURN,
-                jt: 0,
-                jf: 0,
-                k: RETURN_NOTIFY,
-            },
-            (code, k) => Instruction {
-                code,
-                jt: step.jt,
-                jf: step.jf,
-                k,
-            },
-        };
-        instructions.push(rewritten);
-    }
-}

@@ -5,6 +5,8 @@
 //! becomes a user notification, which seccompiler has no action for.
 
 mod assemble;
+mod broker;
+mod classes;
 mod evaluate;
 #[cfg(test)]
 mod tests;
@@ -124,6 +126,15 @@ impl Filter {
     /// [`FilterError`] says what the policy asks for that cannot be.
     pub fn assemble(request: &FilterRequest<'_>) -> Result<Self, FilterError> {
         assemble::assemble(request)
+    }
+
+    /// Assembles the broker's own filter, of what the operation table says its services need
+    /// and what serving itself needs; `network` is whether it makes network sockets.
+    ///
+    /// # Errors
+    /// [`FilterError`] when seccompiler refuses it.
+    pub fn of_broker(arch: Arch, network: bool) -> Result<Self, FilterError> {
+        broker::assemble(arch, network)
     }
 
     /// The program, for seccomp(2).

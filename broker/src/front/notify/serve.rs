@@ -14,6 +14,7 @@ use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
 };
+use serde::{Deserialize, Serialize};
 
 use super::{
     asker::Waiting,
@@ -46,12 +47,12 @@ pub enum NotifyError {
 }
 
 /// What was served.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotifyReport {
     /// Notifications received.
     pub served: u64,
     /// Notifications continued in the kernel, by name of the call.
-    pub continued: BTreeMap<&'static str, u64>,
+    pub continued: BTreeMap<String, u64>,
 }
 
 /// A notification on its way to a worker, its arguments copied.
@@ -280,7 +281,10 @@ impl Front {
             return responder.errno(Errno::ACCESS);
         };
         if let Ok(mut report) = self.report.lock() {
-            let count = report.continued.entry(evidence.name()).or_default();
+            let count = report
+                .continued
+                .entry(evidence.name().to_owned())
+                .or_default();
             *count = count.saturating_add(1);
         }
         responder.proceed(evidence);

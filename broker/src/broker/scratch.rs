@@ -12,30 +12,27 @@ use rustix::{
     io::Errno,
 };
 
-use super::HostError;
+use super::BrokerError;
 
 /// Made for one sandbox, removed when dropped.
 #[derive(Debug)]
 pub(super) struct Scratch(Option<PathBuf>);
 
 impl Scratch {
-    /// Makes it if the policy has one: below the host's temporary directory, for its owner alone.
-    pub(super) fn make(policy: &Policy) -> Result<Self, HostError> {
+    /// Makes it if the policy has one: below `directory`, for its owner alone.
+    pub(super) fn make(policy: &Policy, directory: &Path) -> Result<Self, BrokerError> {
         if policy.scratch.is_none() {
             return Ok(Self(None));
         }
-        let directory = std::env::temp_dir();
         let mut bytes = [0_u8; 16];
-        let failed = |source| HostError::Scratch {
-            directory: directory.clone(),
+        let failed = |source| BrokerError::Scratch {
+            directory: directory.to_owned(),
             source,
         };
         rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
             .map_err(|errno| failed(errno.into()))?;
         let name = format!("doorward-{:032x}", u128::from_ne_bytes(bytes));
-        let path = std::fs::canonicalize(&directory)
-            .map_err(failed)?
-            .join(name);
+        let path = std::fs::canonicalize(directory).map_err(failed)?.join(name);
         DirBuilder::new()
             .mode(0o700)
             .create(&path)
@@ -48,13 +45,13 @@ impl Scratch {
     }
 
     /// Pins it for the services.
-    pub(super) fn open(&self) -> Result<Option<OwnedFd>, HostError> {
+    pub(super) fn open(&self) -> Result<Option<OwnedFd>, BrokerError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.0
             .as_ref()
             .map(|path| rustix::fs::open(path, flags, Mode::empty()))
             .transpose()
-            .map_err(|errno: Errno| HostError::System("open the scratch directory", errno))
+            .map_err(|errno: Errno| BrokerError::System("open the scratch directory", errno))
     }
 }
 

@@ -1,0 +1,286 @@
+//! The broker process: one executable plays all parts, and this is the part the host
+//! starts. It begins with nothing of the host's memory.
+//!
+//! Order of start (DESIGN section 2): the keeper is its parent; the view is built in a
+//! short-lived process; the broker enters its Landlock domain, forks the launcher inside it
+//! and waits until the sandboxee is locked down; then it drops its capabilities, loads its
+//! own filter, and serves.
+
+mod confine;
+pub(crate) mod control;
+mod keeper;
+mod scratch;
+mod supervise;
+
+use std::{
+    ffi::{CString, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use doorward_policy::{Policy, policy::Front};
+use nix::unistd::Pid;
+use rustix::io::Errno;
+
+pub use control::ControlError;
+pub(crate) use keeper::kill_children;
+
+use crate::{
+    audit::{self, Log},
+    front::Context,
+    launcher::{Entry, Launch, LaunchError, Launched, Namespaces, Task, View, ViewRequest, launch},
+    layers,
+    service::{Services, Setup, SetupError},
+    sys::process,
+};
+use control::{Control, Event, Job, Start, Streams};
+use scratch::Scratch;
+
+/// The name under which the host starts this executable as a broker.
+pub(crate) const NAME: &str = "doorward-broker";
+
+/// Why a broker did not serve a sandbox to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BrokerError {
+    /// The scratch directory could not be made.
+    #[error(
+        "cannot make the scratch directory below {directory}; set TMPDIR to one that can be written"
+    )]
+    Scratch {
+        directory: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// It was not started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// A layer that the policy requires cannot be had here.
+    #[error(
+        "the policy requires the layer '{0}', which cannot be had here; `doorward doctor` tells why"
+    )]
+    Layer(String),
+    /// The policy wants what cannot be held, and says that it must be.
+    #[error(
+        "the policy requires exact limits, but {0} cannot be held exactly here; drop it or `limits = \"exact\"`"
+    )]
+    Limit(&'static str),
+    /// The executable has no such entry.
+    #[error("there is no entry '{0}'; register it with doorward::init")]
+    Entry(String),
+    /// The policy asks for a front that a command cannot have.
+    #[error(
+        "the policy says front = \"{0}\", which an unmodified program does not speak; say \"notify\" or \"auto\""
+    )]
+    Front(&'static str),
+    /// The broker could not enter its Landlock domain.
+    #[error("the broker cannot enter its Landlock domain")]
+    Landlock(#[from] landlock::RulesetError),
+    /// The broker could not be locked down.
+    #[error("{0} failed")]
+    Confine(&'static str, #[source] Errno),
+    /// The services could not be made.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// Serving failed.
+    #[error(transparent)]
+    Notify(#[from] crate::front::notify::NotifyError),
+    /// A thread or pipe could not be made.
+    #[error("cannot {0}")]
+    System(&'static str, #[source] Errno),
+    /// The host cannot be spoken to.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+/// The broker's and the keeper's whole life: the process that the host started becomes the
+/// keeper, its child the broker.
+pub(crate) fn main(entries: &'static [Entry]) -> ! {
+    let begun = Control::from_standard_input()
+        .map_err(ControlError::Socket)
+        .and_then(|control| {
+            control
+                .started()
+                .map(|(start, streams)| (control, start, streams))
+        });
+    let Ok((control, start, streams)) = begun else {
+        process::exit(1);
+    };
+    match begin(&start) {
+        Err(error) => process::exit(report(&control, Err(error))),
+        Ok((scratch, None)) => {
+            let served = serve(&control, start, streams, entries, &scratch);
+            process::exit(report(&control, served));
+        }
+        Ok((scratch, Some(broker))) => {
+            // The host is to see the end of the broker, not of the keeper.
+            drop((control, streams));
+            keeper::keep(broker);
+            drop(scratch);
+            process::exit(0);
+        }
+    }
+}
+
+/// Tells the host of a failure; the exit status.
+fn report(control: &Control, served: Result<(), BrokerError>) -> i32 {
+    let failed = served.is_err();
+    if let Err(error) = served {
+        let _gone = control.send(&Event::Failed(told(&error)));
+    }
+    i32::from(failed)
+}
+
+/// What the keeper does before it forks the broker, and the fork.
+fn begin(start: &Start) -> Result<(Scratch, Option<Pid>), BrokerError> {
+    let system = |what| move |errno| BrokerError::System(what, errno);
+    rustix::process::setsid().map_err(system("make a session"))?;
+    process::prctl(libc::PR_SET_CHILD_SUBREAPER, 1).map_err(system("become a subreaper"))?;
+    let scratch = Scratch::make(&start.policy, &start.temporary)?;
+    let broker = process::fork().map_err(system("fork the broker"))?;
+    Ok((scratch, broker))
+}
+
+/// An error with all its sources.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// The broker proper.
+fn serve(
+    control: &Control,
+    start: Start,
+    streams: Streams,
+    entries: &'static [Entry],
+    scratch: &Scratch,
+) -> Result<(), BrokerError> {
+    process::prctl(libc::PR_SET_PDEATHSIG, 9)
+        .map_err(|errno| BrokerError::System("ask to die with the keeper", errno))?;
+    let (notify, api) = fronts(start.policy.front, &start.job)?;
+    let view = View::make(ViewRequest {
+        policy: &start.policy,
+        scratch: scratch.path(),
+    })?;
+    let seen = match scratch.path() {
+        Some(_) if view.is_some() => Some(Path::new("/tmp")),
+        own => own,
+    };
+    let environment = block(start.environment, seen);
+    let landlock = confine::domain(&start.policy, scratch.path())?;
+    required(&start.policy, view.is_some(), landlock)?;
+    let policy = Arc::new(start.policy);
+    let namespaces = Namespaces::of(view.as_ref());
+    let launched = launch(&Launch {
+        policy: &policy,
+        task: task(start.job, entries)?,
+        environment,
+        directory: start.directory,
+        streams: streams.standard,
+        terminal: start.terminal,
+        view,
+        notify,
+        api,
+    })?;
+    let services = Services::new(Setup {
+        policy: Arc::clone(&policy),
+        scratch: scratch.open()?,
+        view: namespaces.available,
+        network: policy.has_tcp(),
+        map_foreign_ids: namespaces.available && namespaces.user,
+        spawn: None,
+    })?;
+    let facts = layers::start(&policy, if notify { "notify" } else { "api" }, namespaces);
+    confine::last(policy.has_tcp()).map_err(|(step, errno)| BrokerError::Confine(step, errno))?;
+    // It has a thread of its own, so it comes after the filter.
+    let log = Log::new(
+        Arc::clone(&policy),
+        &audit::session_name(),
+        facts,
+        streams.audit,
+    );
+    let context = Context {
+        services: Arc::new(services),
+        audit: Arc::new(log),
+    };
+    supervise::supervise(control, launched, &context, policy.limits.wall)
+}
+
+/// Which fronts a job gets: a program made for none gets notifications, an entry what
+/// its policy says.
+fn fronts(front: Front, job: &Job) -> Result<(bool, bool), BrokerError> {
+    match (job, front) {
+        (_, Front::Trap) => Err(BrokerError::Front("trap")),
+        (Job::Command { .. }, Front::Api) => Err(BrokerError::Front("api")),
+        (Job::Command { .. }, _) | (Job::Entry { .. }, Front::Notify) => Ok((true, false)),
+        (Job::Entry { .. }, Front::Api) => Ok((false, true)),
+        (Job::Entry { .. }, Front::Auto) => Ok((true, true)),
+    }
+}
+
+fn task(job: Job, entries: &'static [Entry]) -> Result<Task, BrokerError> {
+    let word = |bytes: Vec<u8>| {
+        CString::new(bytes).map_err(|_| BrokerError::System("use a NUL byte", Errno::INVAL))
+    };
+    Ok(match job {
+        Job::Command { program, arguments } => Task::Exec(
+            word(program)?,
+            arguments.into_iter().map(word).collect::<Result<_, _>>()?,
+        ),
+        Job::Entry { name, arguments } => {
+            let found = entries.iter().find(|entry| entry.name == name);
+            let entry = found.ok_or(BrokerError::Entry(name))?;
+            Task::Call(
+                *entry,
+                arguments.into_iter().map(OsString::from_vec).collect(),
+            )
+        }
+    })
+}
+
+/// The environment as execve(2) takes it; `TMPDIR` is the scratch directory.
+fn block(environment: Vec<(Vec<u8>, Vec<u8>)>, scratch: Option<&Path>) -> Vec<CString> {
+    let temporary = scratch.map(|path| (b"TMPDIR".to_vec(), path.as_os_str().as_bytes().to_vec()));
+    environment
+        .into_iter()
+        .filter(|(name, _)| temporary.is_none() || name != b"TMPDIR")
+        .chain(temporary.clone())
+        .filter_map(|(name, value)| CString::new([name, b"=".to_vec(), value].concat()).ok())
+        .collect()
+}
+
+/// Fails closed on what the policy requires and this place lacks.
+fn required(policy: &Policy, separate: bool, landlock: bool) -> Result<(), BrokerError> {
+    for layer in &policy.require.layers {
+        let held = match layer.as_str() {
+            "seccomp" => true,
+            "landlock" => landlock,
+            "namespaces" | "network" => separate,
+            _ => false,
+        };
+        if !held {
+            return Err(BrokerError::Layer(layer.clone()));
+        }
+    }
+    let limits = &policy.limits;
+    let inexact = [
+        (limits.memory.is_some(), "memory"),
+        (limits.cpu.is_some(), "cpu"),
+        (limits.cpu_share.is_some(), "cpu_share"),
+        (limits.processes.is_some(), "processes"),
+        (limits.output.is_some(), "output"),
+        (limits.requests_per_second.is_some(), "requests_per_second"),
+    ];
+    match inexact
+        .iter()
+        .find(|(asked, _)| *asked && policy.require.exact_limits)
+    {
+        Some((_, name)) => Err(BrokerError::Limit(name)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,233 @@
+//! Running a sandbox in the foreground: keys, output, window size and signals go through
+//! as without it.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::{
+    signal::{SigSet, SigmaskHow, Signal, sigprocmask},
+    signalfd::{SfdFlags, SignalFd},
+};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
+
+use super::{HostError, Report, Running, Sandbox, own_streams, terminal::Terminal};
+
+/// What is forwarded to the program.
+const FORWARDED: [Signal; 8] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGCONT,
+];
+/// Bytes copied at once.
+const PIECE: usize = 16 * 1024;
+
+impl Sandbox {
+    /// Runs it to its end in the foreground: where standard input is a terminal it gets a
+    /// pseudo-terminal of its own, and this process's signals are forwarded. To be called
+    /// while the process has one thread, since it blocks those signals.
+    ///
+    /// # Errors
+    /// [`HostError`] when nothing was started, or its end is not known.
+    pub fn run(mut self) -> Result<Report, HostError> {
+        let signals = signals()?;
+        let failed = |errno| HostError::System("set up the terminal", errno);
+        let mut terminal = Terminal::open().map_err(failed)?;
+        if let Some(terminal) = &terminal {
+            let own = match self.streams.take() {
+                Some(streams) => streams,
+                None => own_streams()?,
+            };
+            self.streams = Some(terminal.streams(own).map_err(failed)?);
+            self.terminal = true;
+        }
+        let running = self.start()?;
+        if let Some(terminal) = &mut terminal {
+            terminal.enter().map_err(failed)?;
+        }
+        Relay {
+            signals,
+            terminal: terminal.as_ref(),
+            keys: Vec::new(),
+            input: terminal.is_some(),
+        }
+        .until_ended(&running)?;
+        let report = running.wait();
+        if let Some(terminal) = &terminal {
+            drain(terminal);
+        }
+        drop(terminal);
+        report
+    }
+}
+
+/// Blocks what is forwarded, and reads it from a descriptor. The broker and the sandboxee
+/// begin with what was blocked before.
+fn signals() -> Result<SignalFd, HostError> {
+    let failed = |error: nix::errno::Errno| {
+        HostError::System("take the signals", Errno::from_raw_os_error(error as i32))
+    };
+    let mut set = SigSet::empty();
+    for signal in FORWARDED.into_iter().chain([Signal::SIGWINCH]) {
+        set.add(signal);
+    }
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None).map_err(failed)?;
+    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)
+}
+
+struct Relay<'a> {
+    signals: SignalFd,
+    terminal: Option<&'a Terminal>,
+    /// Typed, and not yet taken by the sandbox.
+    keys: Vec<u8>,
+    /// Whether the user's terminal still gives keys.
+    input: bool,
+}
+
+impl Relay<'_> {
+    fn until_ended(&mut self, running: &Running) -> Result<(), HostError> {
+        loop {
+            let (ended, signalled, typed, shown) = self.wait(running)?;
+            if signalled {
+                self.forward(running);
+            }
+            if let Some(terminal) = self.terminal {
+                if typed {
+                    self.typed();
+                }
+                if !self.keys.is_empty() {
+                    self.enter(terminal);
+                }
+                if shown && show(terminal) == Shown::Ended {
+                    self.terminal = None;
+                }
+            }
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for the sandbox's end, a signal, keys, or output.
+    fn wait(&self, running: &Running) -> Result<(bool, bool, bool, bool), HostError> {
+        let mut waited = vec![
+            PollFd::new(running, PollFlags::IN),
+            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
+        ];
+        if let Some(terminal) = self.terminal {
+            let keys = if self.keys.is_empty() && self.input {
+                PollFlags::IN
+            } else {
+                PollFlags::empty()
+            };
+            let room = if self.keys.is_empty() {
+                PollFlags::IN
+            } else {
+                PollFlags::IN | PollFlags::OUT
+            };
+            waited.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), keys));
+            waited.push(PollFd::new(terminal, room));
+        }
+        match poll(&mut waited, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(HostError::System("wait for the sandbox", errno)),
+        }
+        let ready = |index: usize| {
+            waited
+                .get(index)
+                .is_some_and(|one| !one.revents().is_empty())
+        };
+        Ok((ready(0), ready(1), ready(2), ready(3)))
+    }
+
+    fn forward(&self, running: &Running) {
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            let number = i32::try_from(signal.ssi_signo).unwrap_or_default();
+            if number == Signal::SIGWINCH as i32 {
+                if let Some(terminal) = self.terminal {
+                    terminal.resize();
+                }
+            } else {
+                let _gone = running.signal(number);
+            }
+        }
+    }
+
+    fn typed(&mut self) {
+        let mut bytes = [0_u8; PIECE];
+        match rustix::io::read(rustix::stdio::stdin(), &mut bytes) {
+            Ok(0) => self.input = false,
+            Ok(count) => self
+                .keys
+                .extend_from_slice(bytes.get(..count).unwrap_or_default()),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(_) => self.input = false,
+        }
+    }
+
+    fn enter(&mut self, terminal: &Terminal) {
+        match rustix::io::write(terminal, &self.keys) {
+            Ok(count) => {
+                self.keys.drain(..count.min(self.keys.len()));
+            }
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(_) => self.keys.clear(),
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Shown {
+    Some,
+    Nothing,
+    Ended,
+}
+
+/// Copies output of the sandbox to the user's terminal.
+fn show(terminal: &Terminal) -> Shown {
+    let mut bytes = [0_u8; PIECE];
+    match rustix::io::read(terminal, &mut bytes) {
+        Ok(0) => Shown::Ended,
+        Ok(count) => {
+            write_all(output(), bytes.get(..count).unwrap_or_default());
+            Shown::Some
+        }
+        Err(Errno::INTR | Errno::AGAIN) => Shown::Nothing,
+        Err(_) => Shown::Ended,
+    }
+}
+
+/// Standard output if it is a terminal, else the terminal that standard input is.
+fn output() -> BorrowedFd<'static> {
+    let output = rustix::stdio::stdout();
+    if rustix::termios::isatty(output) {
+        output
+    } else {
+        rustix::stdio::stdin()
+    }
+}
+
+fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match rustix::io::write(to, bytes) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                let mut ready = [PollFd::from_borrowed_fd(to, PollFlags::OUT)];
+                let _woken = poll(&mut ready, None);
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// What was written before the end is still shown.
+fn drain(terminal: &Terminal) {
+    while show(terminal) == Shown::Some {}
+}
