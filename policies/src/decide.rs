@@ -250,6 +250,12 @@ impl Policy {
         !self.compiled.tcp.is_empty()
     }
 
+    /// Whether any rule could let a connect be performed.
+    pub fn connects(&self) -> bool {
+        let paths = &self.compiled.paths;
+        self.has_tcp() || self.has_abstract() || paths.iter().any(|rule| rule.kind == Kind::Unix)
+    }
+
     /// Whether it has a `net.unix` rule for an abstract name of streams or records. Such
     /// names belong to a network namespace, so that the broker makes UNIX sockets in its own.
     pub fn has_abstract(&self) -> bool {

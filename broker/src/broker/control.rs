@@ -104,9 +104,12 @@ pub enum ControlError {
     /// The start message could not be put into memory.
     #[error("cannot make the start message")]
     Memory(#[source] memfd::Error),
-    /// A message could not be read or written.
-    #[error("cannot read a message of the control socket")]
+    /// The start message could not be written or read.
+    #[error("cannot read the start message")]
     Codec(#[from] CodecError),
+    /// A message could not be written or read.
+    #[error("cannot read a message of the control socket")]
+    Message(#[from] serde_json::Error),
     /// A message is longer than is ever sent.
     #[error("a message of the control socket is too long")]
     TooLong,
@@ -190,7 +193,7 @@ impl Control {
 
     /// Sends one message.
     pub(crate) fn send<T: Serialize>(&self, message: &T) -> Result<(), ControlError> {
-        let body = encode_trusted(message)?;
+        let body = serde_json::to_vec(message)?;
         let length = u32::try_from(body.len()).map_err(|_| ControlError::TooLong)?;
         let whole = [&length.to_ne_bytes()[..], &body].concat();
         (&self.socket)
@@ -221,7 +224,7 @@ impl Control {
         (&self.socket)
             .read_exact(&mut body)
             .map_err(ControlError::Socket)?;
-        Ok(Some(decode_trusted(&body)?))
+        Ok(Some(serde_json::from_slice(&body)?))
     }
 }
 

@@ -196,7 +196,7 @@ fn serve(
         spawn: None,
     })?;
     let facts = layers::start(&policy, if notify { "notify" } else { "api" }, namespaces);
-    confine::last(policy.has_tcp()).map_err(|(step, errno)| BrokerError::Confine(step, errno))?;
+    confine::last(policy.connects()).map_err(|(step, errno)| BrokerError::Confine(step, errno))?;
     // It has a thread of its own, so it comes after the filter.
     let log = Log::new(
         Arc::clone(&policy),

@@ -31,7 +31,7 @@ use rustix::{
 
 pub(crate) use confine::capabilities;
 pub use entry::{Entry, Sandboxee};
-pub use namespaces::Namespaces;
+pub(crate) use namespaces::Namespaces;
 pub(crate) use report::{Report, exec_failure, wait_status};
 pub(crate) use view::{View, ViewRequest};
 

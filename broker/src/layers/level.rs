@@ -21,7 +21,7 @@ pub enum Level {
 impl Level {
     /// The level at which these namespaces were found.
     #[must_use]
-    pub fn of(namespaces: Namespaces) -> Self {
+    pub(crate) fn of(namespaces: Namespaces) -> Self {
         let root = rustix::process::geteuid().is_root();
         match (namespaces.available, namespaces.user) {
             (true, false) => Self::Root,
