@@ -1,1 +1,23 @@
-//! Black-box tests of doorward; the tests themselves are in `tests/tests/`.
+//! Black-box tests of doorward: what they share. The tests themselves are in `tests/tests/`.
+//!
+//! A test makes a [`Tree`] for a [`Level`], and in it a [`Run`] of a program, natively or
+//! under a policy of `tests/policies/`. Everything here fails by panicking: it is called by tests.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a harness fails its test by panicking"
+)]
+
+mod level;
+mod run;
+mod snapshot;
+mod tree;
+
+pub use level::Level;
+pub use run::{Ended, Run, doorward, policy_source};
+pub use snapshot::{Entry, Snapshot};
+pub use tree::Tree;
