@@ -169,14 +169,20 @@ impl Services {
                 })
             }
             Request::Stat { path, follow } => {
-                Answer::Stat(Box::new(match (meant(path), files.own(course, path)?) {
-                    (Some(number), _) => files.fstat(course, number)?,
-                    (None, Some(own)) => files.stat_own(course, &own, *follow)?,
-                    (None, None) => files.stat(course, path, *follow)?,
+                Answer::Stat(Box::new(if let Some(number) = meant(path) {
+                    files.fstat(course, number)?
+                } else if let Some(own) = files.own(course, path)? {
+                    files.stat_own(course, &own, *follow)?
+                } else {
+                    files.stat(course, path, *follow)?
                 }))
             }
             Request::Access { path, mode, follow } => {
-                match files.own(course, path)? {
+                let own = match meant(path) {
+                    Some(number) => Some(Own::Descriptor(number)),
+                    None => files.own(course, path)?,
+                };
+                match own {
                     Some(own) => files.access_own(course, &own, *mode, *follow)?,
                     None => files.access(course, path, *mode, *follow)?,
                 }
