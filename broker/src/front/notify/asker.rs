@@ -12,6 +12,7 @@ use std::{
 use doorward_protocol::Base;
 use rustix::{fs::OFlags, io::Errno, process::PidfdGetfdFlags};
 
+use super::workers::Slot;
 use crate::{
     service::{Asker, FileIdentity, Place},
     sys::{notify, process},
@@ -26,6 +27,8 @@ pub(super) struct Waiting<'a> {
     pub(super) listener: BorrowedFd<'a>,
     pub(super) id: u64,
     pub(super) thread: i32,
+    /// Its place among the workers, if one of them performs it.
+    pub(super) slot: Option<&'a Slot<'a>>,
 }
 
 impl Waiting<'_> {
@@ -80,6 +83,11 @@ impl Waiting<'_> {
     }
 
     /// Whether a signal waits that this thread, or its whole process, would take.
+    ///
+    /// The kernel then acts as natively on 512, but only in the thread that it chose for the
+    /// signal; in another the program would see 512. A signal of the whole process is the
+    /// leader's unless that blocks it, so other threads are told plain `EINTR`, and only
+    /// when nobody has taken the signal since the last look.
     fn signalled(&self) -> Result<Option<Errno>, Errno> {
         let lines = self.status(&["SigPnd", "ShdPnd", "SigBlk", "Threads", "Tgid"])?;
         let [own, shared, blocked, threads, leader] = lines.as_slice() else {
@@ -91,12 +99,11 @@ impl Waiting<'_> {
         if !own && mask(shared)? & open == 0 {
             return Ok(None);
         }
-        let chosen = own || threads == "1" || *leader == self.thread.to_string();
-        Ok(Some(if chosen {
-            Errno::from_raw_os_error(RESTART)
-        } else {
-            Errno::INTR
-        }))
+        if own || threads == "1" || *leader == self.thread.to_string() {
+            return Ok(Some(Errno::from_raw_os_error(RESTART)));
+        }
+        let untaken = self.slot.is_none_or(Slot::has_seen_signal);
+        Ok(untaken.then_some(Errno::INTR))
     }
 }
 
@@ -161,6 +168,9 @@ impl Asker for Waiting<'_> {
     }
 
     fn interrupted(&self) -> Option<Errno> {
+        if let Some(slot) = self.slot {
+            slot.waits();
+        }
         if !self.valid() {
             return Some(Errno::SRCH);
         }

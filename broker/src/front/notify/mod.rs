@@ -11,5 +11,6 @@ mod decode;
 mod encode;
 mod responder;
 mod serve;
+mod workers;
 
 pub use serve::{NotifyError, NotifyReport, serve};

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, mpsc},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -22,6 +22,7 @@ use super::{
     decode::decode,
     encode,
     responder::{Continuable, Responder},
+    workers::{Slot, Workers},
 };
 use crate::{
     audit::Entry,
@@ -29,11 +30,6 @@ use crate::{
     service::{Answer, Outcome, Patience},
     sys::notify::{self, Notification},
 };
-
-/// Requests of one sandbox that may block at a time.
-const IN_FLIGHT: usize = 4;
-/// Requests that may wait for one of those; beyond it the asker gets EAGAIN.
-const QUEUE: usize = 256;
 
 /// Why serving ended before the sandbox did.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +40,9 @@ pub enum NotifyError {
     /// Receiving a notification failed.
     #[error("cannot receive a notification")]
     Receive(#[source] Errno),
+    /// No thread for what may block could be started.
+    #[error("cannot start a thread; see the limit of processes of the host user")]
+    Thread,
 }
 
 /// What was served.
@@ -68,6 +67,10 @@ struct Front {
     context: Context,
     calls: Vec<Option<&'static Call>>,
     report: Mutex<NotifyReport>,
+    /// Held by a worker from before a descriptor is granted until the broker's copy of it
+    /// is closed; taken before anything is served. So whatever the sandboxee does after a
+    /// grant (exec what it wrote, lock what it closed) meets no copy of the broker's.
+    delivering: Mutex<()>,
 }
 
 /// Serves the notifications of one sandbox until all its processes are gone, or
@@ -81,39 +84,27 @@ pub fn serve(
     stop: BorrowedFd<'_>,
 ) -> Result<NotifyReport, NotifyError> {
     let _same_processor = notify::wake_here(listener.as_fd());
-    let front = Arc::new(Front {
+    let front = Front {
         listener,
         context,
         calls: calls(),
         report: Mutex::default(),
+        delivering: Mutex::default(),
+    };
+    let workers = Workers::new();
+    let work = |job: Job, slot: &Slot<'_>| front.fenced(|| front.perform(&job, slot));
+    let result = std::thread::scope(|scope| {
+        let started = workers.start(scope, &work);
+        let result = if started == 0 {
+            Err(NotifyError::Thread)
+        } else {
+            front.receive(&workers, stop)
+        };
+        workers.close();
+        result
     });
-    let (queue, jobs) = mpsc::sync_channel::<Job>(QUEUE);
-    let jobs = Arc::new(Mutex::new(jobs));
-    let workers: Vec<_> = (0..IN_FLIGHT)
-        .map(|_| {
-            let (front, jobs) = (Arc::clone(&front), Arc::clone(&jobs));
-            std::thread::spawn(move || {
-                while let Some(job) = next(&jobs) {
-                    front.fenced(|| front.perform(&job));
-                }
-            })
-        })
-        .collect();
-    let result = front.receive(&queue, stop);
-    drop(queue);
-    for worker in workers {
-        let _ended = worker.join();
-    }
-    let report = front
-        .report
-        .lock()
-        .map(|report| report.clone())
-        .unwrap_or_default();
+    let report = front.report().clone();
     result.map(|()| report)
-}
-
-fn next(jobs: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
-    jobs.lock().ok()?.recv().ok()
 }
 
 /// The table's calls by number on this architecture.
@@ -135,11 +126,7 @@ fn calls() -> Vec<Option<&'static Call>> {
 }
 
 impl Front {
-    fn receive(
-        &self,
-        queue: &mpsc::SyncSender<Job>,
-        stop: BorrowedFd<'_>,
-    ) -> Result<(), NotifyError> {
+    fn receive(&self, workers: &Workers<Job>, stop: BorrowedFd<'_>) -> Result<(), NotifyError> {
         loop {
             let mut ready = [
                 PollFd::new(&self.listener, PollFlags::IN),
@@ -156,11 +143,26 @@ impl Front {
                 return Ok(());
             }
             match notify::receive(self.listener.as_fd()) {
-                Ok(notification) => self.fenced(|| self.take(notification, queue)),
+                Ok(notification) => self.fenced(|| self.take(notification, workers)),
                 Err(Errno::NOENT | Errno::INTR) => {}
                 Err(errno) => return Err(NotifyError::Receive(errno)),
             }
         }
+    }
+
+    fn report(&self) -> MutexGuard<'_, NotifyReport> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self) {
+        let mut report = self.report();
+        report.served = report.served.saturating_add(1);
+    }
+
+    fn barrier(&self) -> MutexGuard<'_, ()> {
+        self.delivering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic costs the one request: its responder denies when dropped.
@@ -170,11 +172,10 @@ impl Front {
         }
     }
 
-    fn take(&self, notification: Notification, queue: &mpsc::SyncSender<Job>) {
+    fn take(&self, notification: Notification, workers: &Workers<Job>) {
         let received = Instant::now();
-        if let Ok(mut report) = self.report.lock() {
-            report.served = report.served.saturating_add(1);
-        }
+        drop(self.barrier());
+        self.count();
         let responder = Responder::new(self.listener.as_fd(), notification.id);
         let number = usize::try_from(notification.number).ok();
         let Some(call) = number.and_then(|number| self.calls.get(number).copied().flatten()) else {
@@ -197,33 +198,36 @@ impl Front {
             copied,
             received,
         };
-        let Some(responder) = self.attempt(&job, Patience::Cached, responder) else {
-            return;
-        };
-        match queue.try_send(job) {
-            Ok(()) => responder.hand_over(),
-            Err(_) => responder.errno(Errno::AGAIN),
+        if let Some(responder) = self.attempt(&job, None, responder) {
+            responder.hand_over();
+            workers.push(job);
         }
     }
 
-    fn perform(&self, job: &Job) {
+    fn perform(&self, job: &Job, slot: &Slot<'_>) {
         let responder = Responder::new(self.listener.as_fd(), job.notification.id);
-        if let Some(left) = self.attempt(job, Patience::Blocking, responder) {
+        if let Some(left) = self.attempt(job, Some(slot), responder) {
             left.errno(Errno::AGAIN);
         }
     }
 
-    /// Performs and answers; the responder comes back if that would block.
+    /// Performs and answers; the responder comes back if that would block. Only what has a
+    /// slot among the workers may.
     fn attempt<'a>(
         &'a self,
         job: &Job,
-        patience: Patience,
+        slot: Option<&Slot<'_>>,
         responder: Responder<'a>,
     ) -> Option<Responder<'a>> {
         let waiting = Waiting {
             listener: self.listener.as_fd(),
             id: job.notification.id,
             thread: i32::try_from(job.notification.thread).unwrap_or(i32::MAX),
+            slot,
+        };
+        let patience = match slot {
+            None => Patience::Cached,
+            Some(_) => Patience::Blocking,
         };
         let request = match decode(job.call.name, &job.copied) {
             Ok(request) => request,
@@ -259,6 +263,7 @@ impl Front {
                 descriptor,
                 close_on_exec,
             } => {
+                let _serving_nobody = waiting.slot.map(|_| self.barrier());
                 return responder.descriptor(descriptor, close_on_exec);
             }
             Answer::Continue => return self.proceed(job.call, responder),
@@ -280,13 +285,13 @@ impl Front {
         let Some(evidence) = Continuable::of(call) else {
             return responder.errno(Errno::ACCESS);
         };
-        if let Ok(mut report) = self.report.lock() {
-            let count = report
-                .continued
-                .entry(evidence.name().to_owned())
-                .or_default();
-            *count = count.saturating_add(1);
-        }
+        let mut report = self.report();
+        let count = report
+            .continued
+            .entry(evidence.name().to_owned())
+            .or_default();
+        *count = count.saturating_add(1);
+        drop(report);
         responder.proceed(evidence);
     }
 }

@@ -1,0 +1,214 @@
+//! Threads for requests that may block, and the line they stand in.
+//!
+//! How much a sandboxee can make wait is bounded: so many run at a time, so many more may
+//! wait for something that only another request brings (the other end of a FIFO, a lock),
+//! and so many stand in line. When the line is full nothing more is taken from the kernel,
+//! which holds one request a thread: whoever floods delays itself and nobody else.
+
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{Builder, Scope},
+};
+
+/// Requests of one sandbox that run at a time.
+const IN_FLIGHT: usize = 4;
+/// Requests that may wait beside those for what another request brings.
+const PARKED: usize = 64;
+/// Requests that may stand in line.
+const LINE: usize = 1024;
+
+#[derive(Debug)]
+struct State<J> {
+    line: VecDeque<J>,
+    serving: usize,
+    parked: usize,
+    closed: bool,
+}
+
+/// The line and the threads that serve it.
+#[derive(Debug)]
+pub(super) struct Workers<J> {
+    state: Mutex<State<J>>,
+    changed: Condvar,
+}
+
+/// The place of one request among the workers.
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    park: &'a dyn Park,
+    parked: Cell<bool>,
+    signal: Cell<bool>,
+}
+
+/// Lets a thread wait without being in the way of others.
+trait Park: std::fmt::Debug {
+    /// Whether another thread takes its place.
+    fn park(&self) -> bool;
+}
+
+impl Slot<'_> {
+    /// To be called by a request that waits for what another request brings.
+    pub(super) fn waits(&self) {
+        if !self.parked.get() {
+            self.parked.set(self.park.park());
+        }
+    }
+
+    /// Notes that a signal waits; whether one waited before.
+    pub(super) fn has_seen_signal(&self) -> bool {
+        self.signal.replace(true)
+    }
+}
+
+/// One thread of the workers.
+struct Worker<'scope, 'env, J> {
+    workers: &'scope Workers<J>,
+    scope: &'scope Scope<'scope, 'env>,
+    work: &'scope (dyn Fn(J, &Slot<'_>) + Sync),
+}
+
+impl<J> Clone for Worker<'_, '_, J> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<J> Copy for Worker<'_, '_, J> {}
+
+impl<J> std::fmt::Debug for Worker<'_, '_, J> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Worker")
+    }
+}
+
+impl<J: Send> Workers<J> {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                line: VecDeque::new(),
+                serving: 0,
+                parked: 0,
+                closed: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<J>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the threads; how many could be started.
+    pub(super) fn start<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        work: &'scope (dyn Fn(J, &Slot<'_>) + Sync),
+    ) -> usize {
+        let worker = Worker {
+            workers: self,
+            scope,
+            work,
+        };
+        (0..IN_FLIGHT).filter(|_| worker.spawn()).count()
+    }
+
+    /// Puts a request in line; waits while the line is full.
+    pub(super) fn push(&self, job: J) {
+        let mut state = self.state();
+        while state.line.len() >= LINE && !state.closed {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.line.push_back(job);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Lets the threads end when the line is empty.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// The next request in line; none when there will be no more.
+    fn next(&self) -> Option<J> {
+        let mut state = self.state();
+        loop {
+            if let Some(job) = state.line.pop_front() {
+                drop(state);
+                self.changed.notify_all();
+                return Some(job);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn count(&self, change: isize) {
+        let mut state = self.state();
+        state.serving = state.serving.saturating_add_signed(change);
+    }
+
+    /// Ends the wait of a thread; whether it is still needed.
+    fn unpark(&self) -> bool {
+        let mut state = self.state();
+        state.parked = state.parked.saturating_sub(1);
+        let needed = state.serving < IN_FLIGHT;
+        if needed {
+            state.serving = state.serving.saturating_add(1);
+        }
+        needed
+    }
+}
+
+impl<J: Send> Worker<'_, '_, J> {
+    fn spawn(self) -> bool {
+        self.workers.count(1);
+        let started = Builder::new()
+            .name("notify worker".into())
+            .spawn_scoped(self.scope, move || self.run())
+            .is_ok();
+        if !started {
+            self.workers.count(-1);
+        }
+        started
+    }
+
+    fn run(self) {
+        while let Some(job) = self.workers.next() {
+            let slot = Slot {
+                park: &self,
+                parked: Cell::new(false),
+                signal: Cell::new(false),
+            };
+            (self.work)(job, &slot);
+            if slot.parked.get() && !self.workers.unpark() {
+                return;
+            }
+        }
+    }
+}
+
+impl<J: Send> Park for Worker<'_, '_, J> {
+    fn park(&self) -> bool {
+        let mut state = self.workers.state();
+        if state.parked >= PARKED {
+            return false;
+        }
+        state.parked = state.parked.saturating_add(1);
+        state.serving = state.serving.saturating_sub(1);
+        drop(state);
+        // Without another thread the rest go on with fewer.
+        let _replaced = self.spawn();
+        true
+    }
+}
