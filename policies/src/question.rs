@@ -6,6 +6,7 @@ use serde_spanned::Spanned;
 
 use crate::document::diagnostic::{Diagnostic, Place, Severity};
 use crate::document::{Expect, TestEntry};
+use crate::matcher::Glob;
 use crate::network::destination;
 use crate::policy::{Destination, Policy};
 use crate::{AbsName, Access, Denial, Expansion, Reason, Rule, Verdict};
@@ -129,17 +130,17 @@ impl Question {
     /// The key and text of a rule that would allow it.
     fn wanted(&self) -> (&'static str, String) {
         match self {
-            Self::File(name, Access::Read | Access::Stat) => ("fs.read", name.to_string()),
-            Self::File(name, Access::Write) => ("fs.write", name.to_string()),
-            Self::File(name, Access::Create) => ("fs.create", name.to_string()),
-            Self::File(name, Access::Delete) => ("fs.delete", name.to_string()),
+            Self::File(name, Access::Read | Access::Stat) => ("fs.read", spelled(name)),
+            Self::File(name, Access::Write) => ("fs.write", spelled(name)),
+            Self::File(name, Access::Create) => ("fs.create", spelled(name)),
+            Self::File(name, Access::Delete) => ("fs.delete", spelled(name)),
             Self::File(name, Access::Execute) | Self::Exec(name) | Self::Spawn(name, _) => {
-                ("exec.allow", name.to_string())
+                ("exec.allow", spelled(name))
             }
             Self::Connect(Destination::Tcp(address)) => ("net.connect", format!("tcp:{address}")),
-            Self::Connect(Destination::UnixPath(name)) => ("net.unix", name.to_string()),
+            Self::Connect(Destination::UnixPath(name)) => ("net.unix", spelled(name)),
             Self::Connect(Destination::UnixAbstract(name)) => {
-                ("net.unix", format!("@{}", name.escape_ascii()))
+                ("net.unix", format!("@{}", Glob::escaped(name)))
             }
         }
     }
@@ -174,7 +175,8 @@ impl Policy {
             )
         });
         let (key, text) = question.wanted();
-        let add = format!("add {text:?} to {key}");
+        let text = quoted(&text);
+        let add = format!("add {text} to {key}");
         let (reason, change) = match verdict {
             Verdict::Allow(_) => {
                 let word = match question {
@@ -186,7 +188,7 @@ impl Policy {
             Verdict::Deny(denial) => {
                 let change = match denial.reason {
                     Reason::Denied | Reason::Hidden => format!("take out or narrow {place}"),
-                    Reason::Special => format!("add {text:?} to fs.special"),
+                    Reason::Special => format!("add {text} to fs.special"),
                     Reason::AddressClass => match question {
                         Question::Connect(Destination::Tcp(to)) if has_scope(to) => {
                             "nothing: addresses with a scope are never reached".to_owned()
@@ -211,6 +213,31 @@ impl Policy {
             change,
         }
     }
+}
+
+/// A pattern that means this name alone.
+fn spelled(name: &AbsName) -> String {
+    Glob::escaped(name.as_bytes())
+}
+
+/// A text as TOML writes it on one line.
+fn quoted(text: &str) -> String {
+    let plain = !text.contains(|one: char| one == '\'' || one.is_control());
+    if plain && text.contains(['\\', '"']) {
+        return format!("'{text}'");
+    }
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            _ if character.is_control() => {
+                quoted.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn has_scope(address: &std::net::SocketAddr) -> bool {

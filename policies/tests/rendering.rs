@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use doorward_policy::{Expansion, Policy, PolicyErrors, Question};
+use doorward_policy::{AbsName, Access, Expansion, Policy, PolicyErrors, Question};
 
 fn errors(text: &str) -> PolicyErrors {
     Policy::parse(
@@ -96,4 +96,41 @@ fn an_explanation_names_the_rule_and_what_would_change_it() {
             .contains("`open`")
     );
     assert!(Question::parse("open", &["x"], &expansion).is_err());
+}
+
+/// The rule that an explanation proposes can be pasted into the document as it is.
+#[test]
+fn what_is_proposed_to_add_allows_it_and_nothing_beside_it() {
+    let expansion = Expansion::default();
+    let load = |rules: &str| {
+        let text = format!("version = 1\n[fs]\nread = [{rules}]\n");
+        Policy::parse(&text, "my.toml", Path::new("/"), &expansion)
+            .unwrap()
+            .policy
+    };
+    let empty = load("");
+    let names = [
+        "/a b",
+        "/a\"b",
+        "/a'b\\c",
+        "/a*[x]{y}?",
+        "/é",
+        "/a\nb",
+        "/'\\",
+    ];
+    for name in names {
+        let asked = |name: &str| {
+            let name = AbsName::parse(name.as_bytes()).unwrap();
+            Question::File(name, Access::Read)
+        };
+        let change = empty.explain(&asked(name), &[]).change;
+        let rule = change.strip_prefix("add ").unwrap();
+        let rule = rule.strip_suffix(" to fs.read").unwrap();
+        assert!(!rule.contains('\n'), "{rule:?}");
+        let policy = load(rule);
+        assert!(policy.answer(&asked(name), &[]).is_allow(), "{rule}");
+        for other in names.iter().filter(|&&other| other != name) {
+            assert!(!policy.answer(&asked(other), &[]).is_allow(), "{rule}");
+        }
+    }
 }
