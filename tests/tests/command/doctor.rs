@@ -1,0 +1,64 @@
+//! `doorward doctor`: found by trying, so it says otherwise where something is refused.
+
+use doorward::layers::Diagnosis;
+
+use crate::place::{Place, Said, User};
+
+fn found(said: &Said) -> Diagnosis {
+    serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:#?}"))
+}
+
+#[test]
+fn doctor_finds_the_level_and_each_layer() {
+    for (user, level) in [(User::Root, "root"), (User::Ordinary, "user")] {
+        let place = Place::of(user);
+        let said = place.doorward(&["doctor"]).ended(0);
+        assert!(said.out.contains(&format!("level {level}\n")), "{said:#?}");
+        assert!(said.out.contains("  yes  seccomp\n"), "{said:#?}");
+        let found = found(&place.doorward(&["doctor", "--json"]).ended(0));
+        assert_eq!((found.level.name(), found.usable), (level, true));
+        assert!(found.limits.iter().any(|limit| limit.name == "memory"));
+        let cgroup = found
+            .layers
+            .iter()
+            .find(|layer| layer.name == "cgroup")
+            .unwrap();
+        if user == User::Ordinary && !cgroup.held {
+            assert!(cgroup.needs.is_some() && cgroup.lost.is_some());
+        }
+    }
+}
+
+/// Inside a sandbox most of it is refused, and doctor says so instead of judging by version.
+#[test]
+fn doctor_says_what_is_refused() {
+    for user in User::ALL {
+        let place = Place::of(user);
+        let program = place.path().join("doorward");
+        let said = place
+            .doorward(&[
+                "run",
+                "--quiet",
+                "--",
+                program.to_str().unwrap(),
+                "doctor",
+                "--json",
+            ])
+            .ended(1);
+        let found = found(&said);
+        assert!(!found.usable, "{found:#?}");
+        for name in ["notification", "user", "mount", "view", "process-memory"] {
+            let layer = found
+                .layers
+                .iter()
+                .find(|layer| layer.name == name)
+                .unwrap();
+            assert!(!layer.held, "{layer:#?}");
+            assert!(layer.found.is_some() && layer.needs.is_some() && layer.lost.is_some());
+        }
+        assert!(
+            ["nested", "user-no-ns"].contains(&found.level.name()),
+            "{found:#?}"
+        );
+    }
+}
