@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub const MESSAGE_LIMIT: usize = 128 * 1024;
 
 /// What can be wrong with a message.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum CodecError {
     /// It does not fit the buffer or the limit.
     #[error("the message does not fit in {limit} bytes")]

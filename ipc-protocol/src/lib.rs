@@ -6,6 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod frame;
+pub mod hello;
+pub mod lane;
 pub mod operation;
 pub mod reply;
 pub mod request;

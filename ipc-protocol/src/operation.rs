@@ -37,6 +37,7 @@ pub enum Operation {
     Spawn = 25,
     Wait = 26,
     Forget = 27,
+    Lane = 28,
 }
 
 /// When a row is legal in a session.
@@ -66,6 +67,21 @@ pub enum Fronts {
     Notify,
 }
 
+/// What a reply on a lane holds when the operation was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyKind {
+    /// A number.
+    Value,
+    /// A descriptor beside it, and perhaps a handle.
+    Descriptor,
+    /// Bytes.
+    Bytes,
+    /// A status.
+    Stat,
+    /// A file-system status.
+    FileSystem,
+}
+
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
@@ -73,8 +89,10 @@ pub struct Row {
     pub operation: Operation,
     /// Its name in policies, messages and audit records.
     pub name: &'static str,
-    /// How many descriptors a reply may carry.
+    /// How many descriptors a reply may carry. A request carries none, whatever its row.
     pub descriptors_out: u8,
+    /// What a reply on a lane holds when it was done.
+    pub reply: ReplyKind,
     /// Largest encoded request in bytes.
     pub request_limit: usize,
     /// Largest encoded reply in bytes.
@@ -124,6 +142,7 @@ const fn row(operation: Operation, name: &'static str, calls: &'static [Call]) -
         operation,
         name,
         descriptors_out: 0,
+        reply: ReplyKind::Value,
         request_limit: ONE_PATH,
         reply_limit: SMALL,
         phase: Phase::Open,
@@ -138,6 +157,7 @@ const fn row(operation: Operation, name: &'static str, calls: &'static [Call]) -
 pub const TABLE: &[Row] = &[
     Row {
         descriptors_out: 1,
+        reply: ReplyKind::Descriptor,
         broker_calls: &[
             "openat2",
             "openat",
@@ -161,16 +181,19 @@ pub const TABLE: &[Row] = &[
             &[call("open"), call("creat"), call("openat"), call("openat2")],
         )
     },
-    row(
-        Operation::Stat,
-        "stat",
-        &[
-            call("stat"),
-            call("lstat"),
-            call("newfstatat"),
-            call("statx"),
-        ],
-    ),
+    Row {
+        reply: ReplyKind::Stat,
+        ..row(
+            Operation::Stat,
+            "stat",
+            &[
+                call("stat"),
+                call("lstat"),
+                call("newfstatat"),
+                call("statx"),
+            ],
+        )
+    },
     Row {
         broker_calls: &[
             "openat2",
@@ -190,6 +213,7 @@ pub const TABLE: &[Row] = &[
         )
     },
     Row {
+        reply: ReplyKind::Bytes,
         reply_limit: ONE_PATH,
         ..row(
             Operation::Readlink,
@@ -206,6 +230,7 @@ pub const TABLE: &[Row] = &[
         )
     },
     Row {
+        reply: ReplyKind::Bytes,
         reply_limit: ONE_PATH,
         fronts: Fronts::Notify,
         ..row(Operation::Getcwd, "getcwd", &[call("getcwd")])
@@ -395,6 +420,7 @@ pub const TABLE: &[Row] = &[
         ..row(Operation::Truncate, "truncate", &[call("truncate")])
     },
     Row {
+        reply: ReplyKind::FileSystem,
         broker_calls: &[
             "openat2",
             "openat",
@@ -441,12 +467,14 @@ pub const TABLE: &[Row] = &[
     Row {
         fronts: Fronts::Notify,
         descriptors_out: 1,
+        reply: ReplyKind::Descriptor,
         request_limit: SMALL,
         broker_calls: &["socket", "getsockopt", "close"],
         ..row(Operation::Socket, "socket", &[call("socket")])
     },
     Row {
         descriptors_out: 1,
+        reply: ReplyKind::Descriptor,
         request_limit: SMALL,
         broker_calls: &[
             "openat2",
@@ -526,7 +554,36 @@ pub const TABLE: &[Row] = &[
         broker_calls: &["close"],
         ..row(Operation::Forget, "forget", &[])
     },
+    Row {
+        fronts: Fronts::Api,
+        descriptors_out: 1,
+        reply: ReplyKind::Descriptor,
+        request_limit: SMALL,
+        broker_calls: &["socketpair", "setsockopt", "epoll_ctl", "close"],
+        ..row(Operation::Lane, "lane", &[])
+    },
 ];
+
+/// The longest bodies of any request and of any reply.
+const fn longest() -> (usize, usize) {
+    let (mut request, mut reply) = (0, 0);
+    let mut rows = TABLE;
+    while let [row, rest @ ..] = rows {
+        if row.request_limit > request {
+            request = row.request_limit;
+        }
+        if row.reply_limit > reply {
+            reply = row.reply_limit;
+        }
+        rows = rest;
+    }
+    (request, reply)
+}
+
+/// The longest body of any request in bytes.
+pub const LONGEST_REQUEST: usize = longest().0;
+/// The longest body of any reply in bytes.
+pub const LONGEST_REPLY: usize = longest().1;
 
 impl Operation {
     /// The operation with this code on the wire, if there is one.
@@ -582,7 +639,7 @@ mod tests {
             assert_eq!(Operation::from_name(row.name), Some(row.operation));
         }
         assert_eq!(Operation::from_code(0), None);
-        assert_eq!(Operation::from_code(28), None);
+        assert_eq!(Operation::from_code(29), None);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::operation::ReplyKind;
+
 /// What `stat` answers: the fields of statx(2), independent of the architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FileStat {
@@ -84,4 +86,23 @@ pub enum Reply<'a> {
     FileSystem(FileSystemStat),
     /// Not done: a positive errno value.
     Errno(i32),
+}
+
+impl Reply<'_> {
+    /// What it holds; none for a failure.
+    pub fn kind(&self) -> Option<ReplyKind> {
+        match self {
+            Self::Value(_) => Some(ReplyKind::Value),
+            Self::Descriptor { .. } => Some(ReplyKind::Descriptor),
+            Self::Bytes(_) => Some(ReplyKind::Bytes),
+            Self::Stat(_) => Some(ReplyKind::Stat),
+            Self::FileSystem(_) => Some(ReplyKind::FileSystem),
+            Self::Errno(_) => None,
+        }
+    }
+
+    /// How many descriptors travel with it.
+    pub fn descriptors(&self) -> u8 {
+        u8::from(self.kind() == Some(ReplyKind::Descriptor))
+    }
 }

@@ -247,7 +247,7 @@ pub enum Request<'a> {
         #[serde(borrow)]
         path: PathArgument<'a>,
         /// Arguments after the program's name.
-        #[serde(borrow)]
+        #[serde(borrow, deserialize_with = "arguments::deserialize")]
         arguments: Vec<&'a [u8]>,
     },
     /// Waits for a spawned program to end, at most `milliseconds`.
@@ -262,6 +262,8 @@ pub enum Request<'a> {
         /// The handle.
         handle: i32,
     },
+    /// Asks for a further lane.
+    Lane,
 }
 
 /// A lock request on a descriptor.
@@ -318,6 +320,72 @@ impl Request<'_> {
             Self::Spawn { .. } => Operation::Spawn,
             Self::Wait { .. } => Operation::Wait,
             Self::Forget { .. } => Operation::Forget,
+            Self::Lane => Operation::Lane,
         }
+    }
+
+    /// Its paths, in the order of its fields.
+    pub fn paths(&self) -> [Option<&PathArgument<'_>>; 2] {
+        match self {
+            Self::Open { path, .. }
+            | Self::Stat { path, .. }
+            | Self::Access { path, .. }
+            | Self::Readlink { path }
+            | Self::Chdir { path }
+            | Self::Mkdir { path, .. }
+            | Self::Rmdir { path }
+            | Self::Unlink { path }
+            | Self::Symlink { path, .. }
+            | Self::Chmod { path, .. }
+            | Self::Chown { path, .. }
+            | Self::Utimens { path, .. }
+            | Self::Truncate { path, .. }
+            | Self::Statfs { path }
+            | Self::Watch { path, .. }
+            | Self::Exec { path }
+            | Self::Spawn { path, .. } => [Some(path), None],
+            Self::Rename { old, new, .. } | Self::Link { old, new, .. } => [Some(old), Some(new)],
+            Self::Getcwd
+            | Self::Lock { .. }
+            | Self::Socket { .. }
+            | Self::Connect { .. }
+            | Self::Bind { .. }
+            | Self::Listen { .. }
+            | Self::Wait { .. }
+            | Self::Forget { .. }
+            | Self::Lane => [None, None],
+        }
+    }
+}
+
+/// Reads the arguments of a spawn. serde would reserve room for as many as the input
+/// claims; here each is paid for by the eight bytes of its length.
+mod arguments {
+    use std::fmt;
+
+    use serde::de::{Deserializer, SeqAccess, Visitor};
+
+    struct Arguments;
+
+    impl<'de> Visitor<'de> for Arguments {
+        type Value = Vec<&'de [u8]>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("byte strings")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut arguments = Vec::new();
+            while let Some(argument) = items.next_element()? {
+                arguments.push(argument);
+            }
+            Ok(arguments)
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        input: D,
+    ) -> Result<Vec<&'de [u8]>, D::Error> {
+        input.deserialize_seq(Arguments)
     }
 }
