@@ -19,6 +19,7 @@ mod launcher;
 pub mod layers;
 mod net;
 pub mod service;
+pub mod session;
 #[allow(unsafe_code, reason = "raw system calls live here alone")]
 mod sys;
 

@@ -182,7 +182,9 @@ impl Files<Kernel> {
         let Ok(number) = u32::try_from(number) else {
             return Ok(false);
         };
-        if course.asker.process()? == number || course.asker.thread()? == number {
+        // Through `api` they are not known, and no number is the asker's.
+        let known = [course.asker.process(), course.asker.thread()];
+        if known.contains(&Ok(number)) {
             return Ok(true);
         }
         let Some(directory) = course.asker.proc_directory()? else {

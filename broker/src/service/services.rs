@@ -146,8 +146,10 @@ impl Services {
                 let watch = self.files.watch(course, *descriptor, path, *mask)?;
                 Ok(Answer::Value(i64::from(watch)))
             }
-            // Handles are the lane's; the session closes them itself.
-            Request::Forget { .. } => Ok(Answer::Value(0)),
+            // Handles and lanes are the session's, which answers these itself.
+            Request::Forget { .. } | Request::Lane => {
+                Err(Fault::denied(Reason::Front, Errno::ACCESS))
+            }
             _ => self.change(course, request).map(|()| Answer::Value(0)),
         }
     }
