@@ -12,6 +12,7 @@ pub mod lane;
 pub mod operation;
 pub mod reply;
 pub mod request;
+mod row;
 
 pub use operation::{Operation, Row};
 pub use reply::{FileStat, FileSystemStat, Reply};

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::row::{Call, Fronts, Phase, ReplyKind, Row};
+
 /// One operation; its value is its code on the wire and never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
@@ -38,75 +40,6 @@ pub enum Operation {
     Wait = 26,
     Forget = 27,
     Lane = 28,
-}
-
-/// When a row is legal in a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// After the hello.
-    Open,
-}
-
-/// A system call that the notify front turns into an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
-    /// The kernel's name of the call.
-    pub name: &'static str,
-    /// Whether an allowed call is continued in the kernel (DESIGN: exec, chdir, fchdir alone).
-    pub continued: bool,
-}
-
-/// Which fronts a row can be asked through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fronts {
-    /// `api` and `notify`.
-    Both,
-    /// Typed calls only.
-    Api,
-    /// Notifications only: it needs the asker's own descriptor or process.
-    Notify,
-}
-
-/// What a reply on a lane holds when the operation was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplyKind {
-    /// A number.
-    Value,
-    /// A descriptor beside it, and perhaps a handle.
-    Descriptor,
-    /// Bytes.
-    Bytes,
-    /// A status.
-    Stat,
-    /// A file-system status.
-    FileSystem,
-}
-
-/// One row of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row {
-    /// The operation.
-    pub operation: Operation,
-    /// Its name in policies, messages and audit records.
-    pub name: &'static str,
-    /// How many descriptors a reply may carry. A request carries none, whatever its row.
-    pub descriptors_out: u8,
-    /// What a reply on a lane holds when it was done.
-    pub reply: ReplyKind,
-    /// Largest encoded request in bytes.
-    pub request_limit: usize,
-    /// Largest encoded reply in bytes.
-    pub reply_limit: usize,
-    /// When it is legal.
-    pub phase: Phase,
-    /// Through which fronts it can be asked.
-    pub fronts: Fronts,
-    /// The system calls the notify front maps to it.
-    pub calls: &'static [Call],
-    /// What the broker itself needs of the kernel to perform it.
-    pub broker_calls: &'static [&'static str],
-    /// Whether it may block for long and belongs on a worker thread.
-    pub may_block: bool,
 }
 
 const fn call(name: &'static str) -> Call {
