@@ -1,6 +1,14 @@
 //! Lanes against hostile peers. The tests of this file run in one process each count its
 //! descriptors, so they take turns.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "tests stop at what they did not expect"
+)]
+
 use std::{
     io::IoSlice,
     mem::MaybeUninit,
