@@ -115,6 +115,7 @@ pub(crate) fn main(entries: &'static [Entry]) -> ! {
         Ok((scratch, Some(broker))) => {
             // The host is to see the end of the broker, not of the keeper.
             drop((control, streams));
+            process::name(c"doorward-keeper");
             keeper::keep(broker);
             drop(scratch);
             process::exit(0);
@@ -160,6 +161,7 @@ fn serve(
     entries: &'static [Entry],
     scratch: &Scratch,
 ) -> Result<(), BrokerError> {
+    process::name(c"doorward-broker");
     process::prctl(libc::PR_SET_PDEATHSIG, 9)
         .map_err(|errno| BrokerError::System("ask to die with the keeper", errno))?;
     let (notify, api) = fronts(start.policy.front, &start.job)?;

@@ -32,6 +32,7 @@ pub(super) fn run(launch: &Launch<'_>, ends: Ends, filter: &Filter) -> Result<()
         Ok(Some(program)) => program,
     };
     drop((report, lane));
+    process::name(c"doorward-init");
     let separate = launch.view.is_some();
     confine::init(separate);
     let raw = reap(program);

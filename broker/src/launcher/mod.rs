@@ -174,6 +174,7 @@ fn live(
     ends: Ends,
     filter: &doorward_policy::filter::Filter,
 ) -> Result<(), ()> {
+    process::name(c"doorward-launch");
     let tell = |step: &str, errno: Errno| ends.report.failed(step, errno);
     let die = process::prctl(libc::PR_SET_PDEATHSIG, 9);
     die.map_err(|errno| tell("asking to die with the broker", errno))?;

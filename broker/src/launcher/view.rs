@@ -60,8 +60,19 @@ pub(crate) struct View {
 
 struct Source {
     pin: OwnedFd,
-    directory: bool,
+    kind: Kind,
     name: PathBuf,
+}
+
+/// What a source is in the view.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Bound.
+    Directory,
+    /// Bound: a file that is executed.
+    Program,
+    /// Only the directory it lies in is made.
+    Entry,
 }
 
 impl View {
@@ -230,40 +241,50 @@ fn build(request: ViewRequest<'_>) -> Result<(), Failure> {
         .map_err(|errno| ("making the root read-only".to_owned(), errno))
 }
 
-/// Pins what is to be bound before the old tree is out of sight; what does not exist is left out.
+/// Pins what is to be bound before the old tree is out of sight; what does not exist is left
+/// out. Files are read through the broker, so only those that are executed need be there,
+/// and the directories that other files lie in.
 fn sources(request: ViewRequest<'_>) -> Vec<Source> {
-    let hull = request.policy.hull();
-    let mut names: Vec<(PathBuf, PathBuf)> = hull
+    let mut names: Vec<(PathBuf, PathBuf, bool)> = request
+        .policy
+        .hull()
         .iter()
-        .map(|root| PathBuf::from(std::ffi::OsStr::from_bytes(root.name.as_bytes())))
-        .map(|name| (name.clone(), name))
+        .map(|root| {
+            let name = PathBuf::from(std::ffi::OsStr::from_bytes(root.name.as_bytes()));
+            (name.clone(), name, root.executes)
+        })
         .collect();
     if let Some(scratch) = request.scratch {
-        names.extend(SCRATCH_NAMES.map(|name| (scratch.to_owned(), name.into())));
+        names.extend(SCRATCH_NAMES.map(|name| (scratch.to_owned(), name.into(), true)));
     }
     names.sort_by(|left, right| left.1.cmp(&right.1));
     names
         .into_iter()
-        .filter_map(|(from, name)| {
-            let pin =
-                rustix::fs::open(&from, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
-            let kind = FileType::from_raw_mode(rustix::fs::fstat(&pin).ok()?.st_mode);
-            Some(Source {
-                pin,
-                directory: kind == FileType::Directory,
-                name,
-            })
-        })
+        .filter_map(|(from, name, executes)| source(&from, name, executes))
         .collect()
+}
+
+fn source(from: &Path, name: PathBuf, executes: bool) -> Option<Source> {
+    let pin = rustix::fs::open(from, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(&pin).ok()?.st_mode);
+    Some(Source {
+        pin,
+        kind: match (kind, executes) {
+            (FileType::Directory, _) => Kind::Directory,
+            (_, true) => Kind::Program,
+            (_, false) => Kind::Entry,
+        },
+        name,
+    })
 }
 
 fn bind(source: &Source) -> Result<(), Failure> {
     let shown = source.name.display();
     let relative = source.name.strip_prefix("/").unwrap_or(&source.name);
     let target = Path::new(BASE).join(relative);
-    if !place(&target, source.directory)
-        .map_err(|errno| (format!("making {shown} in the view"), errno))?
-    {
+    let placed = place(&target, source.kind)
+        .map_err(|errno| (format!("making {shown} in the view"), errno))?;
+    if !placed || source.kind == Kind::Entry {
         return Ok(());
     }
     let from = format!("/proc/self/fd/{}", source.pin.as_raw_fd());
@@ -278,17 +299,18 @@ fn bind(source: &Source) -> Result<(), Failure> {
 
 /// Makes the mount point; `false` if it cannot be, because an earlier bind, which is
 /// read-only, holds its place without it.
-fn place(target: &Path, directory: bool) -> Result<bool, Errno> {
+fn place(target: &Path, kind: Kind) -> Result<bool, Errno> {
+    let parent = target.parent().unwrap_or(target);
+    let directory = match kind {
+        Kind::Directory => target,
+        Kind::Program | Kind::Entry => parent,
+    };
     if target.symlink_metadata().is_ok() {
         return Ok(true);
     }
-    let parent = target.parent().unwrap_or(target);
-    let made = std::fs::create_dir_all(if directory { target } else { parent }).and_then(|()| {
-        if directory {
-            Ok(())
-        } else {
-            std::fs::File::create(target).map(drop)
-        }
+    let made = std::fs::create_dir_all(directory).and_then(|()| match kind {
+        Kind::Program => std::fs::File::create(target).map(drop),
+        Kind::Directory | Kind::Entry => Ok(()),
     });
     match made.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)) {
         Ok(()) => Ok(true),

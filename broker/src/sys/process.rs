@@ -77,6 +77,11 @@ pub(crate) fn prctl(option: libc::c_int, argument: libc::c_ulong) -> Result<(), 
     if result >= 0 { Ok(()) } else { Err(errno()) }
 }
 
+/// Names this thread, as people see it in lists of processes.
+pub(crate) fn name(name: &std::ffi::CStr) {
+    let _unnamed = rustix::thread::set_name(name);
+}
+
 /// Ends a forked child at once: no destructors, no buffers of the parent flushed twice.
 pub(crate) fn exit(code: i32) -> ! {
     // SAFETY: _exit takes a number and does not come back.
