@@ -69,7 +69,7 @@ pub(super) fn become_sandboxee(
     drop((program, listener));
     match &launch.task {
         Task::Exec(program, arguments) => {
-            let Err(error) = nix::unistd::execve(program, arguments, &launch.environment);
+            let Err(error) = nix::unistd::execve(program, arguments, launch.environment);
             report.exec(Errno::from_raw_os_error(error as i32));
             NOT_RUN
         }
@@ -107,6 +107,7 @@ fn confine(launch: &Launch<'_>, report: &Report, lane: Option<&OwnedFd>) -> Resu
     let named = |step: &'static str| move |errno: Errno| (step, errno);
     process::prctl(libc::PR_SET_PDEATHSIG, 9).map_err(named("asking to die with the init"))?;
     rustix::process::setsid().map_err(named("making a session"))?;
+    process::default_signals().map_err(named("setting signals back"))?;
     streams(launch).map_err(named("connecting the standard streams"))?;
     let kept: Vec<BorrowedFd<'_>> = std::iter::once(report.as_fd())
         .chain(lane.map(OwnedFd::as_fd))
@@ -120,12 +121,12 @@ fn confine(launch: &Launch<'_>, report: &Report, lane: Option<&OwnedFd>) -> Resu
         process::prctl(libc::PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN)
             .map_err(named("refusing writable code"))?;
     }
-    landlock(launch.policy).map_err(named("entering the Landlock domain"))
+    landlock(launch).map_err(named("entering the Landlock domain"))
 }
 
 /// Standard input, output and error; a terminal becomes the controlling one.
 fn streams(launch: &Launch<'_>) -> Result<(), Errno> {
-    let [input, output, error] = &launch.streams;
+    let [input, output, error] = launch.streams;
     rustix::stdio::dup2_stdin(input)?;
     rustix::stdio::dup2_stdout(output)?;
     rustix::stdio::dup2_stderr(error)?;
@@ -171,8 +172,8 @@ pub(crate) fn capabilities() -> Result<(), Errno> {
 }
 
 /// All file rights handled, none given but starting (and so reading) the programs of the
-/// exec rules; TCP without rules; signals and abstract sockets stay inside.
-fn landlock(policy: &Policy) -> Result<(), Errno> {
+/// exec rules and of this start; TCP without rules; signals and abstract sockets stay inside.
+fn landlock(launch: &Launch<'_>) -> Result<(), Errno> {
     let failed = |_: landlock::RulesetError| Errno::PERM;
     let ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
@@ -186,11 +187,16 @@ fn landlock(policy: &Policy) -> Result<(), Errno> {
         .scope(Scope::from_all(ABI::V6))
         .map_err(failed)?;
     let mut ruleset = ruleset.create().map_err(failed)?;
-    for path in programs(policy) {
+    let rights = AccessFs::Execute | AccessFs::ReadFile;
+    if let Some(pin) = launch.pin {
+        ruleset = ruleset
+            .add_rule(PathBeneath::new(pin, rights))
+            .map_err(failed)?;
+    }
+    for path in programs(launch.policy) {
         let Ok(pin) = PathFd::new(&path) else {
             continue;
         };
-        let rights = AccessFs::Execute | AccessFs::ReadFile;
         ruleset = ruleset
             .add_rule(PathBeneath::new(pin, rights))
             .map_err(failed)?;

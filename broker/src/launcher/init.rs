@@ -1,14 +1,27 @@
-//! The init of the pid namespace: reaps, and ends with the program. Where there is no
-//! namespace the launcher itself plays it, as a subreaper that kills what it can find.
+//! The init of the pid namespace: reaps, starts further programs when the broker asks, and
+//! ends with the program. Where there is no namespace the launcher itself plays it, as a
+//! subreaper that kills what it can find.
+//!
+//! It reads nothing that a sandboxee writes.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use doorward_policy::filter::Filter;
 use nix::{
     errno::Errno,
-    sys::wait::{WaitStatus, waitpid},
+    sys::{
+        signal::{SigSet, SigmaskHow, Signal, sigprocmask},
+        signalfd::{SfdFlags, SignalFd},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
     unistd::Pid,
 };
+use rustix::event::{PollFd, PollFlags, poll};
 
-use super::{Ends, Launch, confine};
+use super::{
+    Ends, Launch, confine,
+    spawn::{self, Order},
+};
 use crate::{broker::kill_children, sys::process};
 
 /// Forks the sandboxee and waits for it.
@@ -17,40 +30,155 @@ pub(super) fn run(launch: &Launch<'_>, ends: Ends, filter: &Filter) -> Result<()
         report,
         status,
         lane,
+        spawns,
     } = ends;
     process::prctl(libc::PR_SET_PDEATHSIG, 9)
         .map_err(|errno| report.failed("asking to die with the launcher", errno))?;
+    let ended = deaths().map_err(|errno| {
+        report.failed(
+            "taking the signals of the init",
+            rustix::io::Errno::from_raw_os_error(errno as i32),
+        );
+    })?;
     let program = match process::fork() {
         Err(errno) => {
             report.failed("forking the sandboxee", errno);
             return Err(());
         }
         Ok(None) => {
-            drop(status);
+            drop((status, spawns));
             process::exit(confine::become_sandboxee(launch, report, lane, filter))
         }
         Ok(Some(program)) => program,
     };
-    drop((report, lane));
     process::name(c"doorward-init");
+    drop((report, lane));
     let separate = launch.view.is_some();
     confine::init(separate);
-    let raw = reap(program);
+    keep_only(launch, &status, ended.as_fd(), spawns.as_ref());
+    let mut init = Init {
+        launch,
+        filter,
+        program,
+        ended,
+        spawns,
+        started: Vec::new(),
+    };
+    let raw = init.live();
     if !separate {
         kill_children();
     }
     let _lost = rustix::io::write(&status, &raw.to_ne_bytes());
-    Ok(())
+    process::exit(0)
 }
 
-/// Reaps everybody until the program has ended; its wait status.
-fn reap(program: Pid) -> i32 {
-    loop {
-        match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, code)) if pid == program => return code.wrapping_shl(8),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == program => return signal as i32,
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return 255_i32.wrapping_shl(8),
+/// The end of a child, as something to poll.
+fn deaths() -> Result<SignalFd, Errno> {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGCHLD);
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
+    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+}
+
+/// What a sandboxee closes is not to stay open here, but for what further programs need.
+fn keep_only(
+    launch: &Launch<'_>,
+    status: &OwnedFd,
+    ended: BorrowedFd<'_>,
+    spawns: Option<&OwnedFd>,
+) {
+    let streams = launch.streams.iter().filter(|_| spawns.is_some());
+    let kept: Vec<BorrowedFd<'_>> = [status.as_fd(), ended]
+        .into_iter()
+        .chain(spawns.map(OwnedFd::as_fd))
+        .chain(streams.map(OwnedFd::as_fd))
+        .collect();
+    let _closed = process::close_all_but(&kept);
+}
+
+struct Init<'a> {
+    launch: &'a Launch<'a>,
+    filter: &'a Filter,
+    program: Pid,
+    ended: SignalFd,
+    spawns: Option<OwnedFd>,
+    /// Further programs: process, and the broker's number for it.
+    started: Vec<(Pid, u32)>,
+}
+
+impl Init<'_> {
+    /// Reaps everybody until the program has ended; its wait status.
+    fn live(&mut self) -> i32 {
+        loop {
+            while let Ok(Some(_)) = self.ended.read_signal() {}
+            if let Some(raw) = self.reap() {
+                return raw;
+            }
+            let mut waited = vec![PollFd::from_borrowed_fd(self.ended.as_fd(), PollFlags::IN)];
+            waited.extend(
+                self.spawns
+                    .as_ref()
+                    .map(|spawns| PollFd::new(spawns, PollFlags::IN)),
+            );
+            let _woken = poll(&mut waited, None);
+            let asked = waited.get(1).is_some_and(|one| !one.revents().is_empty());
+            if asked && let Some(spawns) = &self.spawns {
+                match Order::receive(spawns.as_fd()) {
+                    Ok(Some(order)) => self.start(order),
+                    Ok(None) => {}
+                    Err(_) => self.spawns = None,
+                }
+            }
+        }
+    }
+
+    /// Reaps who has ended; the program's wait status if it is among them.
+    fn reap(&mut self) -> Option<i32> {
+        loop {
+            let (pid, raw) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, code.wrapping_shl(8)),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, signal as i32),
+                Ok(WaitStatus::StillAlive) => return None,
+                Ok(_) | Err(Errno::EINTR) => continue,
+                Err(_) => return Some(255_i32.wrapping_shl(8)),
+            };
+            if pid == self.program {
+                return Some(raw);
+            }
+            let found = self.started.iter().position(|(process, _)| *process == pid);
+            if let (Some(index), Some(spawns)) = (found, &self.spawns) {
+                let (_, number) = self.started.swap_remove(index);
+                spawn::tell(spawns.as_fd(), number, raw);
+            }
+        }
+    }
+
+    /// Starts a further program under the same lock-down.
+    fn start(&mut self, order: Order) {
+        match process::fork() {
+            Err(errno) => order.report.failed("forking the program", errno),
+            Ok(None) => {
+                let launch = Launch {
+                    task: order.task,
+                    pin: Some(&order.pin),
+                    terminal: false,
+                    notify: true,
+                    api: false,
+                    spawns: false,
+                    ..*self.launch
+                };
+                let filter = match confine::filter(&launch) {
+                    Ok(filter) => filter,
+                    Err(_) => self.filter.clone(),
+                };
+                process::exit(confine::become_sandboxee(
+                    &launch,
+                    order.report,
+                    None,
+                    &filter,
+                ))
+            }
+            Ok(Some(process)) => self.started.push((process, order.number)),
         }
     }
 }

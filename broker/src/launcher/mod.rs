@@ -10,12 +10,13 @@ mod entry;
 mod init;
 mod namespaces;
 mod report;
+mod spawn;
 mod view;
 
 use std::{
     ffi::CString,
     os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
+    path::Path,
 };
 
 use doorward_policy::{Policy, filter::FilterError};
@@ -33,6 +34,7 @@ pub(crate) use confine::capabilities;
 pub use entry::{Entry, Sandboxee};
 pub(crate) use namespaces::Namespaces;
 pub(crate) use report::{Report, exec_failure, wait_status};
+pub(crate) use spawn::{Programs, Spawned};
 pub(crate) use view::{View, ViewRequest};
 
 use crate::sys::process;
@@ -53,20 +55,24 @@ pub(crate) struct Launch<'a> {
     pub(crate) policy: &'a Policy,
     /// What it runs.
     pub(crate) task: Task,
+    /// The file that `task` executes, if only this sandboxee may start it.
+    pub(crate) pin: Option<&'a OwnedFd>,
     /// Its whole environment, `NAME=VALUE`.
-    pub(crate) environment: Vec<CString>,
+    pub(crate) environment: &'a [CString],
     /// Where it starts, if its view has that.
-    pub(crate) directory: PathBuf,
+    pub(crate) directory: &'a Path,
     /// Its standard streams.
-    pub(crate) streams: [OwnedFd; 3],
+    pub(crate) streams: &'a [OwnedFd; 3],
     /// Whether standard input becomes its controlling terminal.
     pub(crate) terminal: bool,
     /// Where it lives; none without namespaces.
-    pub(crate) view: Option<View>,
+    pub(crate) view: Option<&'a View>,
     /// Whether its operations arrive by notification.
     pub(crate) notify: bool,
     /// Whether it gets a lane.
     pub(crate) api: bool,
+    /// Whether further programs may be started beside it.
+    pub(crate) spawns: bool,
 }
 
 /// Why nothing was started.
@@ -120,6 +126,8 @@ pub(crate) struct Launched {
     pub(crate) setup: OwnedFd,
     /// Tells the wait status of the program.
     pub(crate) status: OwnedFd,
+    /// Takes requests to start further programs, and tells how they ended.
+    pub(crate) spawns: Option<OwnedFd>,
     /// The launcher process.
     pub(crate) launcher: Pid,
 }
@@ -129,6 +137,7 @@ struct Ends {
     report: Report,
     status: OwnedFd,
     lane: Option<OwnedFd>,
+    spawns: Option<OwnedFd>,
 }
 
 /// Starts a sandboxee. To be called while the process has one thread.
@@ -145,18 +154,20 @@ pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launched, LaunchError> {
     };
     let (setup, theirs) = pair()?;
     let (lane, lane_theirs) = launch.api.then(pair).transpose()?.unzip();
+    let (spawns, spawns_theirs) = launch.spawns.then(pair).transpose()?.unzip();
     let (status, status_theirs) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(LaunchError::Socket)?;
     let Some(launcher) = process::fork().map_err(LaunchError::Fork)? else {
-        drop((setup, status, lane));
+        drop((setup, status, lane, spawns));
         let ends = Ends {
             report: Report::new(theirs),
             status: status_theirs,
             lane: lane_theirs,
+            spawns: spawns_theirs,
         };
         process::exit(i32::from(live(launch, ends, &filter).is_err()));
     };
-    drop((theirs, status_theirs, lane_theirs));
+    drop((theirs, status_theirs, lane_theirs, spawns_theirs));
     let ready = report::ready(setup.as_fd())?;
     Ok(Launched {
         listener: ready.listener,
@@ -164,6 +175,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launched, LaunchError> {
         program: ready.program,
         setup,
         status,
+        spawns,
         launcher,
     })
 }
@@ -178,12 +190,12 @@ fn live(
     let tell = |step: &str, errno: Errno| ends.report.failed(step, errno);
     let die = process::prctl(libc::PR_SET_PDEATHSIG, 9);
     die.map_err(|errno| tell("asking to die with the broker", errno))?;
-    let Some(view) = &launch.view else {
+    let Some(view) = launch.view else {
         let keep = process::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
         keep.map_err(|errno| tell("becoming a subreaper", errno))?;
         return init::run(launch, ends, filter);
     };
-    view.enter(&launch.directory)
+    view.enter(launch.directory)
         .and_then(|()| unshare(CloneFlags::CLONE_NEWPID).map_err(step("making a pid namespace")))
         .map_err(|(step, errno)| tell(&step, errno))?;
     match process::fork() {
@@ -196,7 +208,9 @@ fn live(
             process::exit(i32::from(ended.is_err()))
         }
         Ok(Some(init)) => {
-            drop(ends);
+            // Nothing that the sandboxee closes is to stay open here.
+            process::close_all_but(&[]).map_err(|errno| tell("closing descriptors", errno))?;
+            std::mem::forget(ends);
             let _ended = waitpid(init, None);
             Ok(())
         }

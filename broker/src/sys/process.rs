@@ -77,6 +77,16 @@ pub(crate) fn prctl(option: libc::c_int, argument: libc::c_ulong) -> Result<(), 
     if result >= 0 { Ok(()) } else { Err(errno()) }
 }
 
+/// Undoes what the Rust runtime and the launcher did to signals: SIGPIPE ends a program that
+/// does not handle it, and nothing is blocked.
+pub(crate) fn default_signals() -> Result<(), Errno> {
+    use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
+    let failed = |error: nix::errno::Errno| Errno::from_raw_os_error(error as i32);
+    // SAFETY: no handler is installed, only the default set back.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.map_err(failed)?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(failed)
+}
+
 /// Names this thread, as people see it in lists of processes.
 pub(crate) fn name(name: &std::ffi::CStr) {
     let _unnamed = rustix::thread::set_name(name);
