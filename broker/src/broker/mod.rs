@@ -29,9 +29,11 @@ pub(crate) use keeper::kill_children;
 use crate::{
     audit::{self, Log},
     front::Context,
-    launcher::{Entry, Launch, LaunchError, Launched, Namespaces, Task, View, ViewRequest, launch},
+    launcher::{
+        Entry, Launch, LaunchError, Launched, Namespaces, Programs, Task, View, ViewRequest, launch,
+    },
     layers,
-    service::{Services, Setup, SetupError},
+    service::{Services, Setup, SetupError, Spawner},
     sys::process,
 };
 use control::{Control, Event, Job, Start, Streams};
@@ -178,24 +180,31 @@ fn serve(
     required(&start.policy, view.is_some(), landlock)?;
     let policy = Arc::new(start.policy);
     let namespaces = Namespaces::of(view.as_ref());
-    let launched = launch(&Launch {
+    let mut launched = launch(&Launch {
         policy: &policy,
         task: task(start.job, entries)?,
-        environment,
-        directory: start.directory,
-        streams: streams.standard,
+        pin: None,
+        environment: &environment,
+        directory: &start.directory,
+        streams: &streams.standard,
         terminal: start.terminal,
-        view,
+        view: view.as_ref(),
         notify,
         api,
+        spawns: api && starts_programs(&policy),
     })?;
+    // What the sandboxee closes is not to stay open here.
+    drop((streams.standard, view));
+    let programs = launched.spawns.take().map(Programs::new);
     let services = Services::new(Setup {
         policy: Arc::clone(&policy),
         scratch: scratch.open()?,
         view: namespaces.available,
         network: policy.has_tcp(),
         map_foreign_ids: namespaces.available && namespaces.user,
-        spawn: None,
+        spawn: programs
+            .clone()
+            .map(|programs| Box::new(programs) as Box<dyn Spawner + Send + Sync>),
     })?;
     let facts = layers::start(&policy, if notify { "notify" } else { "api" }, namespaces);
     confine::last(policy.connects()).map_err(|(step, errno)| BrokerError::Confine(step, errno))?;
@@ -209,8 +218,15 @@ fn serve(
     let context = Context {
         services: Arc::new(services),
         audit: Arc::new(log),
+        starting: None,
     };
-    supervise::supervise(control, launched, &context, policy.limits.wall)
+    supervise::Session {
+        control,
+        context: &context,
+        programs,
+        wall: policy.limits.wall,
+    }
+    .supervise(launched)
 }
 
 /// Which fronts a job gets: a program made for none gets notifications, an entry what
@@ -223,6 +239,11 @@ fn fronts(front: Front, job: &Job) -> Result<(bool, bool), BrokerError> {
         (Job::Entry { .. }, Front::Api) => Ok((false, true)),
         (Job::Entry { .. }, Front::Auto) => Ok((true, true)),
     }
+}
+
+/// Whether a typed spawn could be allowed.
+fn starts_programs(policy: &Policy) -> bool {
+    !policy.exec_rules().is_empty() || !policy.spawn_rules().is_empty()
 }
 
 fn task(job: Job, entries: &'static [Entry]) -> Result<Task, BrokerError> {

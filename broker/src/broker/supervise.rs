@@ -3,7 +3,7 @@
 
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -22,113 +22,165 @@ use super::{
     control::{Control, Event, Order, Outcome},
 };
 use crate::{
-    front::{Context, notify},
-    launcher,
+    front::{
+        Context, Starting,
+        notify::{self, NotifyReport},
+    },
+    launcher::{self, Programs, Spawned},
     sys::process,
 };
 
-/// Serves until the program has ended; tells the host how.
-pub(super) fn supervise(
-    control: &Control,
-    launched: Launched,
-    context: &Context,
-    wall: Option<Duration>,
-) -> Result<(), BrokerError> {
-    let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|errno| BrokerError::System("make a pipe", errno))?;
-    let stopped = Arc::new(stopped);
-    drop(launched.lane);
-    let front = launched
-        .listener
-        .map(|listener| front(listener, context.clone(), Arc::clone(&stopped)))
-        .transpose()?;
-    let failed = launcher::exec_failure(launched.setup.as_fd());
-    let outcome = match failed {
-        Some(errno) => Outcome::Exec(errno.raw_os_error()),
-        None => {
-            control.send(&Event::Started)?;
-            watch(
-                control,
-                launched.status.as_fd(),
-                launched.program.as_fd(),
-                wall,
-            )
-        }
-    };
-    let outcome = match outcome {
-        Outcome::Status(_) => {
-            launcher::wait_status(&launched.status).map_or(Outcome::Lost, Outcome::Status)
-        }
-        other => other,
-    };
-    let _gone = kill(launched.launcher, Signal::SIGKILL);
-    let _reaped = waitpid(launched.launcher, None);
-    drop(stop);
-    let served = match front {
-        Some(front) => front
-            .join()
-            .unwrap_or_else(|_| Ok(notify::NotifyReport::default()))?,
-        None => notify::NotifyReport::default(),
-    };
-    control.send(&Event::Ended {
-        outcome,
-        notify: served,
-        summary: context.audit.finish(),
-    })?;
-    Ok(())
+/// What serves one sandbox.
+pub(super) struct Session<'a> {
+    pub(super) control: &'a Control,
+    pub(super) context: &'a Context,
+    /// Programs of typed spawns.
+    pub(super) programs: Option<Arc<Programs>>,
+    /// `limits.wall`.
+    pub(super) wall: Option<Duration>,
 }
 
-type Served = Result<notify::NotifyReport, notify::NotifyError>;
+type Served = Result<NotifyReport, notify::NotifyError>;
 
-fn front(
-    listener: OwnedFd,
-    context: Context,
-    stopped: Arc<OwnedFd>,
-) -> Result<JoinHandle<Served>, BrokerError> {
-    std::thread::Builder::new()
-        .name("notify".into())
-        .spawn(move || notify::serve(listener, context, stopped.as_fd()))
-        .map_err(|error| {
-            BrokerError::System(
-                "start the serving thread",
-                Errno::from_io_error(&error).unwrap_or(Errno::AGAIN),
-            )
+/// The threads that serve notifications: the first sandboxee's, and those of typed spawns.
+#[derive(Default)]
+struct Fronts(Mutex<Vec<JoinHandle<Served>>>);
+
+impl Session<'_> {
+    /// Serves until the program has ended; tells the host how.
+    pub(super) fn supervise(self, mut launched: Launched) -> Result<(), BrokerError> {
+        let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+            .map_err(|errno| BrokerError::System("make a pipe", errno))?;
+        let stopped = Arc::new(stopped);
+        let fronts = Arc::new(Fronts::default());
+        let failed = |errno| BrokerError::System("start the serving thread", errno);
+        if let Some(listener) = launched.listener.take() {
+            fronts
+                .serve(listener, self.context.clone(), Arc::clone(&stopped))
+                .map_err(failed)?;
+        }
+        drop(launched.lane.take());
+        self.serve_programs(&fronts, &stopped).map_err(failed)?;
+        let outcome = self.outcome(&launched)?;
+        let _gone = kill(launched.launcher, Signal::SIGKILL);
+        let _reaped = waitpid(launched.launcher, None);
+        drop(stop);
+        let served = fronts.finish()?;
+        self.control.send(&Event::Ended {
+            outcome,
+            notify: served,
+            summary: self.context.audit.finish(),
+        })?;
+        Ok(())
+    }
+
+    /// Lets the programs of typed spawns be served, and their ends be told.
+    fn serve_programs(&self, fronts: &Arc<Fronts>, stopped: &Arc<OwnedFd>) -> Result<(), Errno> {
+        let Some(programs) = &self.programs else {
+            return Ok(());
+        };
+        let (fronts, stopped) = (Arc::clone(fronts), Arc::clone(stopped));
+        // The services own the programs, so the programs must not own the services.
+        let services = Arc::downgrade(&self.context.services);
+        let audit = Arc::clone(&self.context.audit);
+        programs.serve_with(Box::new(move |spawned: Spawned| {
+            let context = Context {
+                services: services.upgrade().ok_or(Errno::AGAIN)?,
+                audit: Arc::clone(&audit),
+                starting: Some(Arc::new(Starting::new(spawned.name))),
+            };
+            fronts.serve(spawned.listener, context, Arc::clone(&stopped))
+        }));
+        let followed = Arc::clone(programs);
+        thread("programs", move || followed.follow()).map(drop)
+    }
+
+    fn outcome(&self, launched: &Launched) -> Result<Outcome, BrokerError> {
+        if let Some(errno) = launcher::exec_failure(launched.setup.as_fd()) {
+            return Ok(Outcome::Exec(errno.raw_os_error()));
+        }
+        self.control.send(&Event::Started)?;
+        let status = launched.status.as_fd();
+        Ok(match self.watch(status, launched.program.as_fd()) {
+            Outcome::Status(_) => {
+                launcher::wait_status(&launched.status).map_or(Outcome::Lost, Outcome::Status)
+            }
+            other => other,
         })
-}
+    }
 
-/// Waits for the program's end, an order, the host's end, or the wall clock.
-/// [`Outcome::Status`] means that the status can be read.
-fn watch(
-    control: &Control,
-    status: BorrowedFd<'_>,
-    program: BorrowedFd<'_>,
-    wall: Option<Duration>,
-) -> Outcome {
-    let deadline = wall.and_then(|wall| Instant::now().checked_add(wall));
-    loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        let mut ready = [
-            PollFd::from_borrowed_fd(status, PollFlags::IN),
-            PollFd::new(control, PollFlags::IN),
-        ];
-        match poll(&mut ready, timeout.as_ref()) {
-            Ok(0) => return Outcome::Limit("wall".to_owned()),
-            Err(Errno::INTR) => continue,
-            Err(_) => return Outcome::Lost,
-            Ok(_) => {}
-        }
-        let [ended, ordered] = ready.map(|one| !one.revents().is_empty());
-        if ended {
-            return Outcome::Status(0);
-        }
-        if ordered {
-            match control.receive() {
-                Ok(Some(Order::Signal(signal))) => {
-                    let _gone = process::signal_group(program, signal);
+    /// Waits for the program's end, an order, the host's end, or the wall clock.
+    /// [`Outcome::Status`] means that the status can be read.
+    fn watch(&self, status: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Outcome {
+        let deadline = self.wall.and_then(|wall| Instant::now().checked_add(wall));
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            let mut ready = [
+                PollFd::from_borrowed_fd(status, PollFlags::IN),
+                PollFd::new(self.control, PollFlags::IN),
+            ];
+            match poll(&mut ready, timeout.as_ref()) {
+                Ok(0) => return Outcome::Limit("wall".to_owned()),
+                Err(Errno::INTR) => continue,
+                Err(_) => return Outcome::Lost,
+                Ok(_) => {}
+            }
+            let [ended, ordered] = ready.map(|one| !one.revents().is_empty());
+            if ended {
+                return Outcome::Status(0);
+            }
+            if ordered {
+                match self.control.receive() {
+                    Ok(Some(Order::Signal(signal))) => {
+                        let _gone = process::signal_group(program, signal);
+                    }
+                    _ => return Outcome::Killed,
                 }
-                _ => return Outcome::Killed,
             }
         }
     }
+}
+
+impl Fronts {
+    fn serve(
+        &self,
+        listener: OwnedFd,
+        context: Context,
+        stopped: Arc<OwnedFd>,
+    ) -> Result<(), Errno> {
+        let front = thread("notify", move || {
+            notify::serve(listener, context, stopped.as_fd())
+        })?;
+        let mut fronts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fronts.push(front);
+        Ok(())
+    }
+
+    /// Waits for all of them; what they served together.
+    fn finish(&self) -> Served {
+        let fronts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut all = NotifyReport::default();
+        for front in fronts {
+            let served = front
+                .join()
+                .unwrap_or_else(|_| Ok(NotifyReport::default()))?;
+            all.served = all.served.saturating_add(served.served);
+            for (call, count) in served.continued {
+                let sum = all.continued.entry(call).or_default();
+                *sum = sum.saturating_add(count);
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn thread<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Errno> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(run)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))
 }

@@ -3,7 +3,9 @@
 
 pub mod notify;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use doorward_policy::AbsName;
 
 use crate::{audit::Log, service::Services};
 
@@ -14,4 +16,24 @@ pub struct Context {
     pub services: Arc<Services>,
     /// Where each decision is recorded.
     pub audit: Arc<Log>,
+    /// The program that a typed spawn is about to start, in the front that serves it.
+    pub starting: Option<Arc<Starting>>,
+}
+
+/// The name that the first exec of a spawned program asks for. It was judged together with
+/// its arguments, so that one exec is not judged again; Landlock holds it to the object.
+#[derive(Debug)]
+pub struct Starting(Mutex<Option<AbsName>>);
+
+impl Starting {
+    /// Of this program.
+    pub fn new(program: AbsName) -> Self {
+        Self(Mutex::new(Some(program)))
+    }
+
+    /// Whether this exec is that one; true at most once, and only for the first exec.
+    pub fn take(&self, program: &AbsName) -> bool {
+        let mut name = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        name.take().as_ref() == Some(program)
+    }
 }

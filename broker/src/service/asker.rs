@@ -5,6 +5,7 @@
 
 use std::os::fd::OwnedFd;
 
+use doorward_policy::AbsName;
 use doorward_protocol::Base;
 use rustix::io::Errno;
 
@@ -82,6 +83,11 @@ pub trait Asker {
     /// # Errors
     /// `ESRCH` when it is gone.
     fn credentials(&self) -> Result<(u32, u32), Errno>;
+
+    /// Whether this exec is the start of a program whose typed spawn was allowed.
+    fn starts(&self, _program: &AbsName) -> bool {
+        false
+    }
 
     /// Asked now and then by what blocks: the errno to answer when the request is
     /// to be given up (a signal the thread would take, its death, the deadline).

@@ -131,7 +131,15 @@ impl Services {
                 .connect(course, &self.files, *descriptor, address),
             Request::Exec { path } => {
                 let name = self.files.program(course, path)?;
-                course.obey(self.policy.decide_exec(&name))?;
+                let verdict = self.policy.decide_exec(&name);
+                match verdict {
+                    Verdict::Deny(denial)
+                        if denial.reason == Reason::SpawnOnly && course.asker.starts(&name) =>
+                    {
+                        course.rule = denial.rule;
+                    }
+                    verdict => course.obey(verdict)?,
+                }
                 Ok(Answer::Continue)
             }
             Request::Lock { descriptor, lock } => {
@@ -268,6 +276,9 @@ impl Services {
         course.obey(self.policy.decide_spawn(&found.name, arguments))?;
         if found.status.kind() != Kind::File {
             return Err(Fault::Failed(Errno::ACCESS));
+        }
+        if course.cached() {
+            return Err(Fault::WouldBlock);
         }
         let pin = rustix::io::fcntl_dupfd_cloexec(&*found.pin, 0)?;
         let process = spawner.start(&found.name, pin, arguments)?;

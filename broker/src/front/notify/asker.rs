@@ -9,11 +9,13 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
+use doorward_policy::AbsName;
 use doorward_protocol::Base;
 use rustix::{fs::OFlags, io::Errno, process::PidfdGetfdFlags};
 
 use super::workers::Slot;
 use crate::{
+    front::Starting,
     service::{Asker, FileIdentity, Place},
     sys::{notify, process},
 };
@@ -29,6 +31,8 @@ pub(super) struct Waiting<'a> {
     pub(super) thread: i32,
     /// Its place among the workers, if one of them performs it.
     pub(super) slot: Option<&'a Slot<'a>>,
+    /// The program that a typed spawn starts here.
+    pub(super) starting: Option<&'a Starting>,
 }
 
 impl Waiting<'_> {
@@ -165,6 +169,10 @@ impl Asker for Waiting<'_> {
 
     fn credentials(&self) -> Result<(u32, u32), Errno> {
         Ok((self.number("Uid")?, self.number("Gid")?))
+    }
+
+    fn starts(&self, program: &AbsName) -> bool {
+        self.starting.is_some_and(|starting| starting.take(program))
     }
 
     fn interrupted(&self) -> Option<Errno> {

@@ -224,6 +224,7 @@ impl Front {
             id: job.notification.id,
             thread: i32::try_from(job.notification.thread).unwrap_or(i32::MAX),
             slot,
+            starting: self.context.starting.as_deref(),
         };
         let patience = match slot {
             None => Patience::Cached,
