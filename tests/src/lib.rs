@@ -18,6 +18,6 @@ mod snapshot;
 mod tree;
 
 pub use level::Level;
-pub use run::{Ended, Run, doorward, policy_source};
+pub use run::{Ended, Run, built, doorward, policy_source};
 pub use snapshot::{Entry, Snapshot};
 pub use tree::Tree;

@@ -239,6 +239,12 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
 /// The command under test at a level: `$DOORWARD`, else the release build of this workspace.
 #[must_use]
 pub fn doorward(level: Level) -> Command {
+    level.command(built())
+}
+
+/// Where the command under test is.
+#[must_use]
+pub fn built() -> PathBuf {
     let built = || {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
             || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
@@ -247,10 +253,8 @@ pub fn doorward(level: Level) -> Command {
         target.join("release/doorward")
     };
     let path = std::env::var_os("DOORWARD").map_or_else(built, PathBuf::from);
-    let path = path
-        .canonicalize()
-        .unwrap_or_else(|error| panic!("{}: {error}; cargo build --release", path.display()));
-    level.command(path)
+    path.canonicalize()
+        .unwrap_or_else(|error| panic!("{}: {error}; cargo build --release", path.display()))
 }
 
 /// Where `tests/policies/NAME.toml` is in the repository.
