@@ -16,7 +16,7 @@ const UNIX_LENGTH: usize = 110;
 
 /// An address as given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Given {
+pub(crate) enum Given {
     /// IPv4 or IPv6, with a port.
     Internet(SocketAddr),
     /// A UNIX name of the file system, without its NUL.
@@ -48,7 +48,7 @@ impl Given {
     ///
     /// # Errors
     /// `EINVAL` for one that is too short, or too long for a UNIX name.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Fault> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, Fault> {
         let family = u16::from_ne_bytes(word(bytes, 0)?);
         match AddressFamily::from_raw(family) {
             AddressFamily::INET if bytes.len() >= IPV4_LENGTH => {
@@ -83,7 +83,7 @@ impl Given {
     }
 
     /// As policies and records write it; not escaped.
-    pub(super) fn text(&self) -> Vec<u8> {
+    pub(crate) fn text(&self) -> Vec<u8> {
         match self {
             Self::Internet(address) => format!("tcp:{address}").into_bytes(),
             Self::Path(path) => path.clone(),

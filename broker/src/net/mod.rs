@@ -28,7 +28,8 @@ use rustix::io::Errno;
 
 use crate::files::{Attempt, Course, Fault};
 
-use self::{address::Given, made::Made, own::OwnAddresses};
+pub(crate) use self::address::Given;
+use self::{made::Made, own::OwnAddresses};
 
 /// The network of one sandbox.
 #[derive(Debug)]
