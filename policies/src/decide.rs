@@ -252,14 +252,16 @@ impl Policy {
 
     /// Whether any rule could let a connect be performed.
     pub fn connects(&self) -> bool {
-        let paths = &self.compiled.paths;
-        self.has_tcp() || self.has_abstract() || paths.iter().any(|rule| rule.kind == Kind::Unix)
+        self.has_tcp() || self.has_unix()
     }
 
-    /// Whether it has a `net.unix` rule for an abstract name of streams or records. Such
-    /// names belong to a network namespace, so that the broker makes UNIX sockets in its own.
-    pub fn has_abstract(&self) -> bool {
-        self.compiled.abstracts.iter().any(|rule| !rule.datagram)
+    /// Whether it has any `net.unix` rule for streams or records, so that the broker makes
+    /// UNIX sockets: abstract names belong to a network namespace.
+    pub fn has_unix(&self) -> bool {
+        let abstracts = &self.compiled.abstracts;
+        let paths = &self.compiled.paths;
+        abstracts.iter().any(|rule| !rule.datagram)
+            || paths.iter().any(|rule| rule.kind == Kind::Unix)
     }
 
     /// Whether an allow rule names `name` literally, itself or as what `/**` follows

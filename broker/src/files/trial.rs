@@ -144,6 +144,8 @@ pub(crate) struct TrialAsker {
     pub(crate) mask: u32,
     pub(crate) interrupted: Option<Errno>,
     pub(crate) credentials: (u32, u32),
+    /// Whether its descriptors cannot be duplicated.
+    pub(crate) withholds: bool,
 }
 
 impl Default for TrialAsker {
@@ -156,6 +158,7 @@ impl Default for TrialAsker {
                 rustix::process::geteuid().as_raw(),
                 rustix::process::getegid().as_raw(),
             ),
+            withholds: false,
         }
     }
 }
@@ -205,8 +208,17 @@ impl Asker for TrialAsker {
         if rustix::fs::readlink(format!("/proc/self/fd/{number}"), Vec::new()).is_err() {
             return Err(Errno::BADF);
         }
+        if self.withholds {
+            return Err(Errno::PERM);
+        }
         crate::sys::files::borrow_for_test(number, |descriptor: BorrowedFd<'_>| {
             rustix::io::fcntl_dupfd_cloexec(descriptor, 0)
+        })
+    }
+
+    fn socket(&self, number: i32) -> Result<u64, Errno> {
+        crate::sys::files::borrow_for_test(number, |descriptor: BorrowedFd<'_>| {
+            rustix::fs::fstat(descriptor).map(|status| status.st_ino)
         })
     }
 

@@ -69,15 +69,32 @@ impl Network {
                 close_on_exec: true,
             });
         }
-        let subject = Subject::of(course.asker.descriptor(number)?)?;
+        let (socket, kept) = self.taken(course, number)?;
+        let subject = Subject::of(socket)?;
         let given = Given::read(address)?;
         course.object = given.text();
-        match subject.family {
+        let connected = match subject.family {
             AddressFamily::INET | AddressFamily::INET6 => self.internet(course, &subject, &given),
             AddressFamily::UNIX => self.unix(course, files, &subject, &given),
             _ => Err(Fault::denied(Reason::NoRule, Errno::ACCESS)),
-        }?;
-        Ok(Answer::Value(0))
+        };
+        if let (Ok(()) | Err(Fault::Failed(Errno::INPROGRESS)), Some(inode)) = (&connected, kept) {
+            self.kept.forget(inode);
+        }
+        connected.map(|()| Answer::Value(0))
+    }
+
+    /// The asker's socket, or the copy of it that was kept, with its inode number.
+    fn taken(&self, course: &Course<'_>, number: i32) -> Attempt<(OwnedFd, Option<u64>)> {
+        match course.asker.descriptor(number) {
+            Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                let inode = course.asker.socket(number)?;
+                let kept = self.kept.get(inode)?;
+                let kept = kept.ok_or(Fault::denied(Reason::Foreign, Errno::ACCESS))?;
+                Ok((kept, Some(inode)))
+            }
+            other => Ok((other?, None)),
+        }
     }
 
     /// Makes a socket for an address and connects it.

@@ -4,12 +4,14 @@
 //! Descriptor numbers and addresses are hostile. Safe, because the asker's socket is taken
 //! once by pidfd_getfd and everything is checked and done on that one object; the broker
 //! knows the TCP sockets it made by their cookie, and connects them to its own copy of an
-//! address that the policy allows. A connect happens on a worker, since the open file
+//! address that the policy allows. Where containers refuse pidfd_getfd it keeps copies of the
+//! sockets it makes, and finds the one that is meant by its inode. A connect happens on a worker, since the open file
 //! description is shared and may be made blocking at any moment; there a timer interrupts it.
 
 mod address;
 mod attempt;
 mod connect;
+mod kept;
 mod made;
 mod own;
 mod socket;
@@ -29,7 +31,7 @@ use rustix::io::Errno;
 use crate::files::{Attempt, Course, Fault};
 
 pub(crate) use self::address::Given;
-use self::{made::Made, own::OwnAddresses};
+use self::{kept::Kept, made::Made, own::OwnAddresses};
 
 /// The network of one sandbox.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub(crate) struct Network {
     tcp: bool,
     /// The sockets it made.
     made: Made,
+    /// Copies of those, where the asker's own cannot be had.
+    kept: Kept,
     /// The machine's own addresses.
     own: OwnAddresses,
 }
@@ -51,6 +55,7 @@ impl Network {
             policy,
             tcp,
             made: Made::default(),
+            kept: Kept::where_needed(),
             own: OwnAddresses::default(),
         }
     }

@@ -21,8 +21,8 @@ const KIND: i32 = 0xf;
 const UNSPECIFIED: i32 = 0;
 
 impl Network {
-    /// Makes a socket: TCP where the policy has rules for it, and UNIX where it has rules
-    /// for abstract names, which belong to a network namespace.
+    /// Makes a socket: TCP where the policy has rules for it, and UNIX likewise, since
+    /// abstract names belong to a network namespace.
     pub(crate) fn socket(
         &self,
         course: &mut Course<'_>,
@@ -48,7 +48,7 @@ impl Network {
         };
         course.object = name.into();
         let named = if family == AddressFamily::UNIX {
-            self.policy.has_abstract()
+            self.policy.has_unix()
         } else {
             self.tcp
         };
@@ -61,8 +61,10 @@ impl Network {
         };
         let mut options = SocketFlags::CLOEXEC;
         options.set(SocketFlags::NONBLOCK, flags & libc::SOCK_NONBLOCK != 0);
+        let socket = self.make(family, kind, options, protocol)?;
+        self.kept.keep(&socket)?;
         Ok(Answer::Descriptor {
-            descriptor: self.make(family, kind, options, protocol)?,
+            descriptor: socket,
             close_on_exec: flags & libc::SOCK_CLOEXEC != 0,
         })
     }

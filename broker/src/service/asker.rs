@@ -78,6 +78,16 @@ pub trait Asker {
     /// `EBADF` for no such descriptor, `EOPNOTSUPP` where duplicates cannot be had.
     fn descriptor(&self, number: i32) -> Result<OwnedFd, Errno>;
 
+    /// The inode number of its own socket `number`, where duplicates cannot be had.
+    ///
+    /// # Errors
+    /// `EBADF` for no such descriptor, `ENOTSOCK` for one that is no socket, `EOPNOTSUPP`
+    /// where this cannot be had either.
+    fn socket(&self, number: i32) -> Result<u64, Errno> {
+        let _ = number;
+        Err(Errno::OPNOTSUPP)
+    }
+
     /// Its file-system uid and gid, for UNIX connects.
     ///
     /// # Errors

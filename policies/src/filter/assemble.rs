@@ -182,7 +182,7 @@ impl Draft<'_> {
     fn sockets(&mut self) -> Result<(), FilterError> {
         let request = self.request;
         let brokered = request.policy.has_tcp() && request.notify;
-        let names = request.policy.has_abstract() && request.notify;
+        let local = request.policy.has_unix() && request.notify;
         if brokered {
             for (family, protocol) in [(2, 0), (2, 6), (10, 0), (10, 6)] {
                 self.add(
@@ -192,7 +192,7 @@ impl Draft<'_> {
                 )?;
             }
         }
-        if names {
+        if local {
             for kind in [1, 5] {
                 self.add(
                     SeccompAction::Trace(NOTIFY),
@@ -203,7 +203,7 @@ impl Draft<'_> {
         }
         for kind in [1, 5] {
             self.allow("socketpair", &[low(0, 1), masked(1, 0xf, kind)])?;
-            if request.notify && !names {
+            if request.notify && !local {
                 self.allow("socket", &[low(0, 1), masked(1, 0xf, kind)])?;
             }
         }

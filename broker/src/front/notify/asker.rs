@@ -167,6 +167,16 @@ impl Asker for Waiting<'_> {
         rustix::process::pidfd_getfd(process.as_fd(), number, PidfdGetfdFlags::empty())
     }
 
+    fn socket(&self, number: i32) -> Result<u64, Errno> {
+        let link = rustix::fs::readlink(self.entry(&format!("fd/{number}")), Vec::new());
+        let link = self.held(link.map_err(|_| Errno::BADF))?;
+        let inode = link.to_str().ok().and_then(|text| {
+            let digits = text.strip_prefix("socket:[")?.strip_suffix(']')?;
+            digits.parse().ok()
+        });
+        inode.ok_or(Errno::NOTSOCK)
+    }
+
     fn credentials(&self) -> Result<(u32, u32), Errno> {
         Ok((self.number("Uid")?, self.number("Gid")?))
     }

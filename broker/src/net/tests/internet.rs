@@ -239,7 +239,7 @@ fn other_kinds_of_sockets_are_not_made() {
     }
     let odd = make(libc::AF_INET, libc::SOCK_STREAM | 0x100, 0);
     refused(&odd, Reason::Malformed, Errno::INVAL);
-    // No rule for abstract names: those sockets are the sandboxee's own.
+    // No rule for UNIX sockets: those are the sandboxee's own.
     let unix = make(libc::AF_UNIX, libc::SOCK_STREAM, 0);
     refused(&unix, Reason::NoRule, Errno::ACCESS);
     let none = Bench::new("");
@@ -353,4 +353,65 @@ fn a_fresh_socket_is_made_connected_and_granted() {
     stream.read_exact(&mut byte).unwrap();
     let denied = bench.connect(&-1, &internet("127.0.0.1:1".parse().unwrap()));
     refused(&denied, Reason::NoRule, Errno::ACCESS);
+}
+
+/// A network that keeps copies, and an asker whose own sockets cannot be had.
+fn withheld(net: &str) -> (Network, TrialAsker) {
+    let network = Network {
+        kept: Kept::always(),
+        ..Network::new(Arc::new(policy(net)), true)
+    };
+    let asker = TrialAsker {
+        withholds: true,
+        interrupted: None,
+        ..TrialAsker::default()
+    };
+    (network, asker)
+}
+
+fn kept(network: &Network, asker: &TrialAsker, kind: i32) -> OwnedFd {
+    let made = network.socket(&mut trial::course(asker), libc::AF_INET, kind, 0);
+    match made {
+        Ok(Answer::Descriptor { descriptor, .. }) => descriptor,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn where_the_asker_s_sockets_cannot_be_had_copies_are_connected() {
+    let (server, at) = listener("127.0.0.1:0");
+    let (network, asker) = withheld(&format!("connect = [\"tcp:{at}\"]"));
+    let files = trial::files(trial::TrialRules::default(), None);
+    let connect = |socket: &OwnedFd| {
+        let mut course = trial::course(&asker);
+        network.connect(&mut course, &files, socket.as_raw_fd(), &internet(at))
+    };
+    for kind in [STREAM, STREAM | libc::SOCK_NONBLOCK] {
+        let socket = kept(&network, &asker, kind);
+        let connected = connect(&socket);
+        assert!(
+            matches!(
+                connected,
+                Ok(Answer::Value(0)) | Err(Fault::Failed(Errno::INPROGRESS))
+            ),
+            "{connected:?}"
+        );
+        let mut stream = accepted(&server);
+        stream.set_nonblocking(false).unwrap();
+        // No copy holds it open behind the asker's back.
+        drop(socket);
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    }
+    let stranger = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    assert_eq!(
+        connect(&stranger).unwrap_err(),
+        Fault::denied(Reason::Foreign, Errno::ACCESS)
+    );
+    drop(server);
+    // A refused one may be tried again.
+    let socket = kept(&network, &asker, STREAM);
+    for _ in 0..2 {
+        let refused = connect(&socket).unwrap_err();
+        assert_eq!(refused, Fault::Failed(Errno::CONNREFUSED));
+    }
 }

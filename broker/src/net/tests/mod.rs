@@ -9,8 +9,12 @@ use doorward_policy::{Expansion, Policy, Reason, Verdict};
 use doorward_protocol::Request;
 use rustix::io::Errno;
 
+use super::{Network, kept::Kept};
 use crate::{
-    files::trial::TrialAsker,
+    files::{
+        Fault,
+        trial::{self, TrialAsker},
+    },
     service::{Answer, Decision, Outcome, Patience, Services, Setup},
 };
 
@@ -23,15 +27,7 @@ struct Bench {
 impl Bench {
     /// Under these lines of `[net]`.
     fn new(net: &str) -> Self {
-        let expansion = Expansion {
-            cwd: None,
-            home: None,
-            uid: 0,
-        };
-        let text = format!("version = 1\nname = \"net\"\n[net]\n{net}\n");
-        let policy = Policy::parse(&text, "net", Path::new("/"), &expansion)
-            .unwrap_or_else(|errors| panic!("{errors}"))
-            .policy;
+        let policy = policy(net);
         let services = Services::new(Setup {
             network: policy.has_tcp(),
             policy: Arc::new(policy),
@@ -79,6 +75,19 @@ impl Bench {
             address,
         })
     }
+}
+
+/// With these lines of `[net]`.
+fn policy(net: &str) -> Policy {
+    let expansion = Expansion {
+        cwd: None,
+        home: None,
+        uid: 0,
+    };
+    let text = format!("version = 1\nname = \"net\"\n[net]\n{net}\n");
+    Policy::parse(&text, "net", Path::new("/"), &expansion)
+        .unwrap_or_else(|errors| panic!("{errors}"))
+        .policy
 }
 
 /// An internet address as the kernel lays it out.

@@ -9,7 +9,7 @@ const FAST_OPEN: u64 = 0x2000_0000;
 #[derive(Debug, Clone, Copy)]
 struct Place {
     tcp: bool,
-    abstracts: bool,
+    unix: bool,
     namespace: bool,
 }
 
@@ -17,7 +17,7 @@ impl Place {
     fn all() -> impl Iterator<Item = Self> {
         (0..8).map(|bits| Self {
             tcp: bits & 1 != 0,
-            abstracts: bits & 2 != 0,
+            unix: bits & 2 != 0,
             namespace: bits & 4 != 0,
         })
     }
@@ -28,10 +28,10 @@ impl Place {
         } else {
             ""
         };
-        let unix = if self.abstracts {
-            "unix = [\"@name\"]\n"
-        } else {
+        let unix = if self.unix {
             "unix = [\"/run/service\", \"dgram:@log\"]\n"
+        } else {
+            "unix = [\"dgram:/dev/log\", \"dgram:@log\"]\n"
         };
         let text = format!("version = 1\nname = \"filter\"\n[net]\n{connect}{unix}");
         let expansion = crate::Expansion {
@@ -56,7 +56,7 @@ impl Place {
     fn socket(self, family: u64, kind: u64, protocol: u64) -> Action {
         let stream_or_record = kind == 1 || kind == 5;
         match family {
-            1 if stream_or_record && self.abstracts => Action::Notify,
+            1 if stream_or_record && self.unix => Action::Notify,
             1 if stream_or_record => Action::Allow,
             2 | 10 if self.tcp && kind == 1 && (protocol == 0 || protocol == 6) => Action::Notify,
             2 | 10 if self.namespace => Action::Allow,
