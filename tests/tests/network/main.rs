@@ -49,7 +49,7 @@ impl Client {
 name = "network"
 include = ["builtin:runtime"]
 [fs]
-read = [{read} "${{CWD}}/**", "/usr/bin/python3", "/etc/ssl/openssl.cnf"]
+read = [{read} "${{CWD}}/**", "/etc/ssl/openssl.cnf"]
 [exec]
 allow = ["{}"]
 [net]
@@ -57,7 +57,7 @@ allow = ["{}"]
 [env]
 pass = ["PATH", "LANG", "LC_*"]
 "#,
-            std::fs::canonicalize(PYTHON).unwrap().display()
+            python().display()
         );
         let policy = tree.file("../policies/network.toml", text);
         Self {
@@ -69,10 +69,9 @@ pass = ["PATH", "LANG", "LC_*"]
 
     fn run(&self, arguments: &[&str]) -> Run<'_> {
         let script = self.script.to_str().unwrap();
-        let words = [PYTHON, script]
-            .into_iter()
-            .chain(arguments.iter().copied());
-        Run::new(&self.tree, words)
+        let python = python();
+        let words = [python.to_str().unwrap(), script];
+        Run::new(&self.tree, words.iter().chain(arguments))
     }
 
     fn sandboxed(&self, arguments: &[&str]) -> Ended {
@@ -90,7 +89,10 @@ pass = ["PATH", "LANG", "LC_*"]
     }
 }
 
-const PYTHON: &str = "/usr/bin/python3";
+/// The interpreter itself, not the link to it.
+fn python() -> PathBuf {
+    std::fs::canonicalize("/usr/bin/python3").unwrap()
+}
 
 /// A server that answers what it hears and counts who came.
 struct Echo {
