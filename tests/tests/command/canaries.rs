@@ -85,5 +85,7 @@ fn canaries_are_denied_where_the_user_could_read_them() {
             (granted.out.as_str(), granted.err.as_str()),
             ("granted content", "")
         );
+        let own = read("/proc/self/status").ended(0);
+        assert!(own.out.starts_with("Name:\tcat\n"), "{own:#?}");
     }
 }

@@ -155,7 +155,7 @@ impl Asker for Waiting<'_> {
     fn proc_directory(&self) -> Result<Option<OwnedFd>, Errno> {
         let path = format!("/proc/{}", self.leader()?);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(path, flags, rustix::fs::Mode::empty());
+        let directory = rustix::fs::openat(rustix::fs::CWD, path, flags, rustix::fs::Mode::empty());
         self.held(directory).map(Some)
     }
 
