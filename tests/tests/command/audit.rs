@@ -4,7 +4,9 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use doorward::audit::{Denied, Event, Record};
 
-use crate::place::{Place, User};
+use doorward_tests::Level;
+
+use crate::place::Place;
 
 fn records(path: &Path) -> Vec<Record> {
     let text = fs::read_to_string(path).unwrap();
@@ -49,8 +51,8 @@ fn explained(place: &Place, policy: &str, denied: &Denied) {
 
 #[test]
 fn one_denial_is_one_record_and_explain_agrees() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         let run = |file: &str| place.doorward(&["run", "--audit", "log", "--", "/bin/cat", file]);
         run("/etc/shadow").ended(1).complained(&["audit: log"]);
         let log = place.path().join("log");
@@ -66,21 +68,16 @@ fn one_denial_is_one_record_and_explain_agrees() {
             (start.policy.as_str(), start.front.as_str()),
             ("default", "notify")
         );
-        let level = match place.user() {
-            User::Root => "root",
-            User::Ordinary => "user",
-        };
-        assert_eq!(start.level.name(), level);
+        assert_eq!(start.level.name(), level.name());
         let held = |name: &str| {
             start
                 .layers
                 .iter()
                 .any(|layer| layer.name == name && layer.held)
         };
-        assert!(
-            held("seccomp") && held("landlock") && held("view"),
-            "{start:#?}"
-        );
+        assert!(held("seccomp") && held("landlock"), "{start:#?}");
+        let with_view = Level::WITH_VIEW.contains(&level);
+        assert_eq!((held("view"), held("namespaces")), (with_view, with_view));
         assert!(matches!(all.last().unwrap().event, Event::End(_)));
         let denied = denials(&log);
         let [denied] = denied.as_slice() else {
@@ -141,8 +138,8 @@ for work in [
     lambda: os.listdir('/home'), lambda: os.execv('/etc/hostname', ['x']),
 ]: attempt(work)
 ";
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         place.file("here", "content", 0o644);
         place.file("secret/x", "secret", 0o644);
         let text = "version = 1\ninclude = [\"builtin:default\"]\n[fs]\ndeny = [\"${CWD}/secret/**\"]\n\
@@ -191,8 +188,8 @@ for work in [
 
 #[test]
 fn a_sink_that_takes_nothing_neither_stops_nor_delays_the_program() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         let said = place
             .doorward(&[
                 "run",

@@ -2,7 +2,9 @@
 
 use doorward::layers::Diagnosis;
 
-use crate::place::{Place, Said, User};
+use doorward_tests::Level;
+
+use crate::place::{Place, Said, text};
 
 fn found(said: &Said) -> Diagnosis {
     serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:#?}"))
@@ -10,21 +12,19 @@ fn found(said: &Said) -> Diagnosis {
 
 #[test]
 fn doctor_finds_the_level_and_each_layer() {
-    for (user, level) in [(User::Root, "root"), (User::Ordinary, "user")] {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         let said = place.doorward(&["doctor"]).ended(0);
         assert!(said.out.contains(&format!("level {level}\n")), "{said:#?}");
         assert!(said.out.contains("  yes  seccomp\n"), "{said:#?}");
         let found = found(&place.doorward(&["doctor", "--json"]).ended(0));
-        assert_eq!((found.level.name(), found.usable), (level, true));
+        assert_eq!((found.level.name(), found.usable), (level.name(), true));
         assert!(found.limits.iter().any(|limit| limit.name == "memory"));
-        let cgroup = found
-            .layers
-            .iter()
-            .find(|layer| layer.name == "cgroup")
-            .unwrap();
-        if user == User::Ordinary && !cgroup.held {
-            assert!(cgroup.needs.is_some() && cgroup.lost.is_some());
+        for name in ["user", "mount", "pid", "network", "view"] {
+            let layer = found.layers.iter().find(|layer| layer.name == name);
+            let layer = layer.unwrap();
+            assert_eq!(layer.held, Level::WITH_VIEW.contains(&level), "{layer:#?}");
+            assert_eq!(layer.needs.is_some(), !layer.held, "{layer:#?}");
         }
     }
 }
@@ -32,18 +32,11 @@ fn doctor_finds_the_level_and_each_layer() {
 /// Inside a sandbox most of it is refused, and doctor says so instead of judging by version.
 #[test]
 fn doctor_says_what_is_refused() {
-    for user in User::ALL {
-        let place = Place::of(user);
-        let program = place.path().join("doorward");
+    for level in Level::ALL {
+        let place = Place::of(level);
+        let program = place.copy_of_doorward();
         let said = place
-            .doorward(&[
-                "run",
-                "--quiet",
-                "--",
-                program.to_str().unwrap(),
-                "doctor",
-                "--json",
-            ])
+            .doorward(&["run", "--quiet", "--", text(&program), "doctor", "--json"])
             .ended(1);
         let found = found(&said);
         assert!(!found.usable, "{found:#?}");

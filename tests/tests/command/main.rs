@@ -1,5 +1,5 @@
 //! The `doorward` command from outside: messages, exit statuses, audit records. Each test
-//! runs the release build as root and as an ordinary user.
+//! runs the release build at every level.
 
 #![allow(
     clippy::panic,

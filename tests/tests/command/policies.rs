@@ -1,11 +1,13 @@
 //! `doorward check` and `doorward explain`.
 
-use crate::place::{Place, User};
+use doorward_tests::Level;
+
+use crate::place::Place;
 
 #[test]
 fn check_tells_like_a_compiler() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         for profile in ["default", "runtime", "decoder", "build"] {
             let said = place
                 .doorward(&["check", &format!("builtin:{profile}")])
@@ -55,8 +57,8 @@ fn check_tells_like_a_compiler() {
 
 #[test]
 fn explain_tells_verdict_rule_and_what_would_change_it() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         let text = "version = 1\n[fs]\nread = [\"/srv/a/**\"]\ndeny = [\"/srv/a/b/**\"]\n[net]\nconnect = [\"tcp:*:443\"]\n";
         place.file("p.toml", text, 0o644);
         let ask = |words: &[&str]| place.doorward(&[&["explain", "p.toml"], words].concat());

@@ -1,13 +1,15 @@
 //! `doorward run`: exit statuses, and one clear sentence for whatever goes wrong.
 
-use crate::place::{Place, User};
+use doorward_tests::Level;
+
+use crate::place::Place;
 
 const RUNTIME: &str = "version = 1\ninclude = [\"builtin:runtime\"]\n";
 
 #[test]
 fn the_exit_status_is_that_of_the_program() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         let run = |script: &str| place.doorward(&["run", "--", "/bin/sh", "-c", script]);
         let said = run("echo said").ended(0);
         assert_eq!((said.out.as_str(), said.err.as_str()), ("said\n", ""));
@@ -19,8 +21,8 @@ fn the_exit_status_is_that_of_the_program() {
 
 #[test]
 fn a_limit_that_ended_it_is_124() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         let text = "version = 1\ninclude = [\"builtin:default\"]\n[limits]\nwall = \"1s\"\n";
         let policy = place.file("wall.toml", text, 0o644);
         let policy = policy.to_str().unwrap();
@@ -33,8 +35,8 @@ fn a_limit_that_ended_it_is_124() {
 
 #[test]
 fn what_cannot_be_started_says_what_to_do() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         let run = |arguments: &[&str]| place.doorward(&[&["run"], arguments].concat());
         run(&["--", "no-such-program"])
             .ended(127)
@@ -65,8 +67,8 @@ fn what_cannot_be_started_says_what_to_do() {
 
 #[test]
 fn the_search_of_path_goes_on_behind_what_no_rule_allows() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         place.file("refused/tool", "#!/bin/sh\nexit 9\n", 0o755);
         let wanted = place.file("allowed/tool", "#!/bin/sh\nexit 7\n", 0o755);
         let document = |program: &str| {
@@ -93,8 +95,8 @@ fn the_search_of_path_goes_on_behind_what_no_rule_allows() {
 
 #[test]
 fn a_wrong_flag_or_policy_is_125_and_nothing_is_started() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         let started = place.path().join("started");
         let script = format!("touch {}", started.display());
         let run = |arguments: &[&str]| {
@@ -129,8 +131,8 @@ fn a_wrong_flag_or_policy_is_125_and_nothing_is_started() {
 
 #[test]
 fn only_what_was_denied_is_summed_up() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         let quiet = place
             .doorward(&["run", "--", "/bin/cat", "/etc/os-release"])
             .ended(0);
@@ -179,8 +181,8 @@ fn only_what_was_denied_is_summed_up() {
 
 #[test]
 fn only_audited_calls_are_continued() {
-    for user in User::ALL {
-        let place = Place::of(user);
+    for level in Level::ALL {
+        let place = Place::of(level);
         let script = "cd /usr && ls >/dev/null && cat /usr/lib/os-release >/dev/null";
         let told = place
             .doorward(&[
@@ -208,7 +210,7 @@ fn only_audited_calls_are_continued() {
 
 #[test]
 fn completions_and_the_manual_page_are_printed() {
-    let place = Place::of(User::Root);
+    let place = Place::of(Level::Root);
     let said = place.doorward(&["completions", "bash"]).ended(0);
     assert!(said.out.contains("_doorward"));
     let said = place.doorward(&["man"]).ended(0);
