@@ -86,8 +86,9 @@ fn no_path_leads_to_what_no_rule_names() {
             Ok(())
         })
         .unwrap();
+    // About 65 on average; far fewer would mean that nothing is tried.
     assert!(
-        opened.get() > 50,
+        opened.get() > 20,
         "only {} paths led anywhere",
         opened.get()
     );
