@@ -18,6 +18,11 @@ const WRONG: u8 = 1;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Findings go to standard error, one line for each policy to standard output.\n\n\
+Exit status: 0 no errors and all tests pass (warnings do not count), 1 an error or a test that \
+failed, 125 a policy cannot be read."
+)]
 pub(crate) struct Check {
     /// Policy files, or `builtin:NAME`.
     #[arg(required = true, value_name = "FILE|builtin:NAME")]

@@ -31,6 +31,11 @@ const NOT_FOUND: u8 = 127;
 
 /// What `run` takes.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: that of the command, 128+n if signal n ended it; 124 a limit of the policy \
+ended it, 125 doorward itself failed, 126 the command is not executable or not allowed, 127 it was \
+not found."
+)]
 pub(crate) struct Run {
     /// A policy file, or `builtin:NAME`.
     #[arg(
