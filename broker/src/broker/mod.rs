@@ -19,7 +19,10 @@ use std::{
     sync::Arc,
 };
 
-use doorward_policy::{Policy, policy::Front};
+use doorward_policy::{
+    Policy,
+    policy::{Front, IdentityUser},
+};
 use nix::unistd::Pid;
 use rustix::io::Errno;
 
@@ -75,6 +78,11 @@ pub(crate) enum BrokerError {
         "the policy says front = \"{0}\", which an unmodified program does not speak; say \"notify\" or \"auto\""
     )]
     Front(&'static str),
+    /// The policy asks for a kernel user of its own.
+    #[error(
+        "the policy says identity.user = \"isolated\", which is not offered yet; say \"same\" or leave it out"
+    )]
+    Identity,
     /// The broker could not enter its Landlock domain.
     #[error("the broker cannot enter its Landlock domain")]
     Landlock(#[from] landlock::RulesetError),
@@ -167,6 +175,9 @@ fn serve(
     process::prctl(libc::PR_SET_PDEATHSIG, 9)
         .map_err(|errno| BrokerError::System("ask to die with the keeper", errno))?;
     let (notify, api) = fronts(start.policy.front, &start.job)?;
+    if start.policy.identity == IdentityUser::Isolated {
+        return Err(BrokerError::Identity);
+    }
     let view = View::make(ViewRequest {
         policy: &start.policy,
         scratch: scratch.path(),

@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use doorward::host::{Ended, HostError, Program, ProgramError, Report, Sandbox};
-use doorward_policy::{Policy, policy};
+use doorward_policy::policy;
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -76,14 +76,16 @@ impl Run {
             Ok(audit) => audit,
             Err(text) => return fail(&text),
         };
-        let loaded = match load(&self.policy) {
-            Ok(loaded) => loaded,
+        let mut policy = match load(&self.policy) {
+            Ok(loaded) => loaded.policy,
             Err(errors) => return fail(&errors.to_string()),
         };
-        if let Err(text) = self.check_front(&loaded.policy) {
-            return fail(&text);
-        }
-        let mut sandbox = Sandbox::new(Arc::new(loaded.policy), Program::Command(self.command));
+        policy.front = match self.front {
+            Some(Front::Auto) => policy::Front::Auto,
+            Some(Front::Notify) => policy::Front::Notify,
+            None => policy.front,
+        };
+        let mut sandbox = Sandbox::new(Arc::new(policy), Program::Command(self.command));
         if let Some(audit) = audit {
             sandbox = sandbox.audit(audit);
         }
@@ -112,24 +114,6 @@ impl Run {
             }
             Err(error) => fail(&told(&error)),
         }
-    }
-}
-
-impl Run {
-    /// A command is served by notification; another front of the policy is refused in words.
-    fn check_front(&self, policy: &Policy) -> Result<(), String> {
-        let wanted = match policy.front {
-            policy::Front::Auto | policy::Front::Notify => return Ok(()),
-            policy::Front::Api => "api",
-            policy::Front::Trap => "trap",
-        };
-        if self.front.is_some() {
-            return Ok(());
-        }
-        Err(format!(
-            "the policy says front = \"{wanted}\", which `doorward run` does not offer; \
-             try --front notify, or write front = \"notify\""
-        ))
     }
 }
 

@@ -118,14 +118,38 @@ fn a_wrong_flag_or_policy_is_125_and_nothing_is_started() {
             "did you mean `read`?",
             "^^^^",
         ]);
-        place.file("api.toml", "version = 1\nfront = \"api\"\n", 0o644);
-        run(&["--policy", "api.toml"]).complained(&["front", "--front notify"]);
+        let text = "version = 1\nfront = \"api\"\ninclude = [\"builtin:default\"]\n";
+        place.file("api.toml", text, 0o644);
+        run(&["--policy", "api.toml"]).complained(&["front", "api", "\"notify\""]);
+        let text =
+            "version = 1\ninclude = [\"builtin:default\"]\n[identity]\nuser = \"isolated\"\n";
+        place.file("isolated.toml", text, 0o644);
+        run(&["--policy", "isolated.toml"]).complained(&["identity", "isolated", "\"same\""]);
         run(&["--audit", "no/such/directory"]).complained(&["no/such/directory", "audit log"]);
         place.doorward(&["run", "--"]).ended(125);
         place.doorward(&["run"]).ended(125).complained(&["COMMAND"]);
         place.doorward(&["fly"]).ended(125).complained(&["fly"]);
         place.doorward(&["--help"]).ended(0);
         assert!(!started.exists());
+    }
+}
+
+#[test]
+fn the_front_of_the_command_line_is_the_one_used() {
+    for level in Level::ALL {
+        let place = Place::of(level);
+        let text = "version = 1\nfront = \"api\"\ninclude = [\"builtin:default\"]\n";
+        place.file("api.toml", text, 0o644);
+        let run = [
+            "run",
+            "--policy",
+            "api.toml",
+            "--front",
+            "notify",
+            "--",
+            "/bin/true",
+        ];
+        place.doorward(&run).ended(0);
     }
 }
 
