@@ -17,6 +17,7 @@ pub mod front;
 pub mod host;
 mod launcher;
 pub mod layers;
+mod limits;
 mod net;
 pub mod service;
 pub mod session;

@@ -19,7 +19,7 @@ use memfd::{FileSeal, MemfdOptions};
 use passfd::FdPassingExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{audit::Summary, front::notify::NotifyReport, sys::process};
+use crate::{audit::Summary, front::notify::NotifyReport, limits::Broken, sys::process};
 
 /// The most bytes of one message on the socket.
 const LONGEST: usize = 1 << 20;
@@ -70,8 +70,8 @@ pub(crate) enum Order {
 pub(crate) enum Outcome {
     /// Raw wait status of the program.
     Status(i32),
-    /// The policy's limit of this name ended it.
-    Limit(String),
+    /// A limit of the policy ended it.
+    Limit(Broken),
     /// The program could not be executed: errno.
     Exec(i32),
     /// It was killed because the host asked for it.

@@ -36,6 +36,7 @@ use crate::{
         Entry, Launch, LaunchError, Launched, Namespaces, Programs, Task, View, ViewRequest, launch,
     },
     layers,
+    limits::{self, Facts, Held, LimitError},
     service::{Services, Setup, SetupError, Spawner},
     sys::process,
 };
@@ -67,9 +68,12 @@ pub(crate) enum BrokerError {
     Layer(String),
     /// The policy wants what cannot be held, and says that it must be.
     #[error(
-        "the policy requires exact limits, but {0} cannot be held exactly here; drop it or `limits = \"exact\"`"
+        "the policy requires exact limits, but {name} is held by {by} here, which is not exact; drop it or `limits = \"exact\"`"
     )]
-    Limit(&'static str),
+    Limit { name: String, by: String },
+    /// The control group could not be made.
+    #[error(transparent)]
+    Limits(#[from] LimitError),
     /// The executable has no such entry.
     #[error("there is no entry '{0}'; register it with doorward::init")]
     Entry(String),
@@ -118,16 +122,17 @@ pub(crate) fn main(entries: &'static [Entry]) -> ! {
     };
     match begin(&start) {
         Err(error) => process::exit(report(&control, Err(error))),
-        Ok((scratch, None)) => {
-            let served = serve(&control, start, streams, entries, &scratch);
+        Ok((made, None)) => {
+            let served = serve(&control, start, streams, entries, &made);
             process::exit(report(&control, served));
         }
-        Ok((scratch, Some(broker))) => {
+        Ok((made, Some(broker))) => {
             // The host is to see the end of the broker, not of the keeper.
             drop((control, streams));
             process::name(c"doorward-keeper");
             keeper::keep(broker);
-            drop(scratch);
+            made.limits.remove();
+            drop(made);
             process::exit(0);
         }
     }
@@ -142,14 +147,26 @@ fn report(control: &Control, served: Result<(), BrokerError>) -> i32 {
     i32::from(failed)
 }
 
+/// What the keeper makes for a sandbox, and takes away.
+struct Made {
+    scratch: Scratch,
+    limits: Held,
+}
+
 /// What the keeper does before it forks the broker, and the fork.
-fn begin(start: &Start) -> Result<(Scratch, Option<Pid>), BrokerError> {
+fn begin(start: &Start) -> Result<(Made, Option<Pid>), BrokerError> {
     let system = |what| move |errno| BrokerError::System(what, errno);
     rustix::process::setsid().map_err(system("make a session"))?;
     process::prctl(libc::PR_SET_CHILD_SUBREAPER, 1).map_err(system("become a subreaper"))?;
     let scratch = Scratch::make(&start.policy, &start.temporary)?;
-    let broker = process::fork().map_err(system("fork the broker"))?;
-    Ok((scratch, broker))
+    let limits = Held::make(&start.policy)?;
+    match process::fork() {
+        Ok(broker) => Ok((Made { scratch, limits }, broker)),
+        Err(errno) => {
+            limits.remove();
+            Err(BrokerError::System("fork the broker", errno))
+        }
+    }
 }
 
 /// An error with all its sources.
@@ -169,8 +186,9 @@ fn serve(
     start: Start,
     streams: Streams,
     entries: &'static [Entry],
-    scratch: &Scratch,
+    made: &Made,
 ) -> Result<(), BrokerError> {
+    let Made { scratch, limits } = made;
     process::name(c"doorward-broker");
     process::prctl(libc::PR_SET_PDEATHSIG, 9)
         .map_err(|errno| BrokerError::System("ask to die with the keeper", errno))?;
@@ -188,9 +206,10 @@ fn serve(
     };
     let environment = block(start.environment, seen);
     let landlock = confine::domain(&start.policy, scratch.path())?;
-    required(&start.policy, view.is_some(), landlock)?;
-    let policy = Arc::new(start.policy);
     let namespaces = Namespaces::of(view.as_ref());
+    let held = limits.facts(namespaces);
+    required(&start.policy, held, landlock)?;
+    let policy = Arc::new(start.policy);
     let mut launched = launch(&Launch {
         policy: &policy,
         task: task(start.job, entries)?,
@@ -203,6 +222,7 @@ fn serve(
         notify,
         api,
         spawns: api && starts_programs(&policy),
+        limits,
     })?;
     // What the sandboxee closes is not to stay open here.
     drop((streams.standard, view));
@@ -217,7 +237,7 @@ fn serve(
             .clone()
             .map(|programs| Box::new(programs) as Box<dyn Spawner + Send + Sync>),
     })?;
-    let facts = layers::start(&policy, if notify { "notify" } else { "api" }, namespaces);
+    let facts = layers::start(&policy, if notify { "notify" } else { "api" }, held);
     confine::last(policy.connects()).map_err(|(step, errno)| BrokerError::Confine(step, errno))?;
     // It has a thread of its own, so it comes after the filter.
     let log = Log::new(
@@ -235,7 +255,7 @@ fn serve(
         control,
         context: &context,
         programs,
-        wall: policy.limits.wall,
+        limits,
     }
     .supervise(launched)
 }
@@ -289,32 +309,26 @@ fn block(environment: Vec<(Vec<u8>, Vec<u8>)>, scratch: Option<&Path>) -> Vec<CS
 }
 
 /// Fails closed on what the policy requires and this place lacks.
-fn required(policy: &Policy, separate: bool, landlock: bool) -> Result<(), BrokerError> {
+fn required(policy: &Policy, facts: Facts, landlock: bool) -> Result<(), BrokerError> {
     for layer in &policy.require.layers {
         let held = match layer.as_str() {
             "seccomp" => true,
             "landlock" => landlock,
-            "namespaces" | "network" => separate,
+            "namespaces" | "network" => facts.namespaces.available,
+            "cgroup" => facts.group,
             _ => false,
         };
         if !held {
             return Err(BrokerError::Layer(layer.clone()));
         }
     }
-    let limits = &policy.limits;
-    let inexact = [
-        (limits.memory.is_some(), "memory"),
-        (limits.cpu.is_some(), "cpu"),
-        (limits.cpu_share.is_some(), "cpu_share"),
-        (limits.processes.is_some(), "processes"),
-        (limits.output.is_some(), "output"),
-        (limits.requests_per_second.is_some(), "requests_per_second"),
-    ];
-    match inexact
-        .iter()
-        .find(|(asked, _)| *asked && policy.require.exact_limits)
+    if policy.require.exact_limits
+        && let Some(inexact) = limits::of(policy, facts).into_iter().find(|one| !one.exact)
     {
-        Some((_, name)) => Err(BrokerError::Limit(name)),
-        None => Ok(()),
+        return Err(BrokerError::Limit {
+            name: inexact.name,
+            by: inexact.by,
+        });
     }
+    Ok(())
 }

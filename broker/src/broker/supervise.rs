@@ -5,7 +5,6 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
-    time::{Duration, Instant},
 };
 
 use nix::sys::{
@@ -27,6 +26,7 @@ use crate::{
         notify::{self, NotifyReport},
     },
     launcher::{self, Programs, Spawned},
+    limits::{Held, Watch},
     sys::process,
 };
 
@@ -36,8 +36,8 @@ pub(super) struct Session<'a> {
     pub(super) context: &'a Context,
     /// Programs of typed spawns.
     pub(super) programs: Option<Arc<Programs>>,
-    /// `limits.wall`.
-    pub(super) wall: Option<Duration>,
+    /// What holds its limits.
+    pub(super) limits: &'a Held,
 }
 
 type Served = Result<NotifyReport, notify::NotifyError>;
@@ -63,6 +63,7 @@ impl Session<'_> {
         self.serve_programs(&fronts, &stopped).map_err(failed)?;
         let outcome = self.outcome(&launched)?;
         let _gone = kill(launched.launcher, Signal::SIGKILL);
+        self.limits.kill();
         let _reaped = waitpid(launched.launcher, None);
         drop(stop);
         let served = fronts.finish()?;
@@ -96,33 +97,46 @@ impl Session<'_> {
     }
 
     fn outcome(&self, launched: &Launched) -> Result<Outcome, BrokerError> {
+        let watched = self.limits.watch();
         if let Some(errno) = launcher::exec_failure(launched.setup.as_fd()) {
             return Ok(Outcome::Exec(errno.raw_os_error()));
         }
         self.control.send(&Event::Started)?;
         let status = launched.status.as_fd();
-        Ok(match self.watch(status, launched.program.as_fd()) {
-            Outcome::Status(_) => {
-                launcher::wait_status(&launched.status).map_or(Outcome::Lost, Outcome::Status)
-            }
-            other => other,
-        })
+        Ok(
+            match self.watch(&watched, status, launched.program.as_fd()) {
+                Outcome::Status(_) => match launcher::wait_status(&launched.status) {
+                    Some(raw) => watched
+                        .ended(raw)
+                        .map_or(Outcome::Status(raw), Outcome::Limit),
+                    None => Outcome::Lost,
+                },
+                other => other,
+            },
+        )
     }
 
-    /// Waits for the program's end, an order, the host's end, or the wall clock.
+    /// Waits for the program's end, an order, the host's end, or a limit that is used up.
     /// [`Outcome::Status`] means that the status can be read.
-    fn watch(&self, status: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Outcome {
-        let deadline = self.wall.and_then(|wall| Instant::now().checked_add(wall));
+    fn watch(
+        &self,
+        watched: &Watch<'_>,
+        status: BorrowedFd<'_>,
+        program: BorrowedFd<'_>,
+    ) -> Outcome {
         loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            if let Some(broken) = watched.broken() {
+                return Outcome::Limit(broken);
+            }
+            let timeout = watched
+                .pause()
+                .and_then(|pause| Timespec::try_from(pause).ok());
             let mut ready = [
                 PollFd::from_borrowed_fd(status, PollFlags::IN),
                 PollFd::new(self.control, PollFlags::IN),
             ];
             match poll(&mut ready, timeout.as_ref()) {
-                Ok(0) => return Outcome::Limit("wall".to_owned()),
-                Err(Errno::INTR) => continue,
+                Ok(0) | Err(Errno::INTR) => continue,
                 Err(_) => return Outcome::Lost,
                 Ok(_) => {}
             }

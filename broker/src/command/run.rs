@@ -144,8 +144,8 @@ fn code(report: &Report) -> u8 {
                 .and_then(|code| u8::try_from(code).ok())
                 .unwrap_or(FAILED)
         }
-        Ended::Limit(name) => {
-            eprintln!("doorward: ended because it reached limits.{name} of its policy");
+        Ended::Limit(broken) => {
+            eprintln!("doorward: {broken}");
             LIMIT
         }
         Ended::Killed => FAILED,

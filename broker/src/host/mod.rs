@@ -28,7 +28,10 @@ use std::{
 use doorward_policy::Policy;
 use rustix::io::Errno;
 
-pub use crate::broker::ControlError;
+pub use crate::{
+    broker::ControlError,
+    limits::{Broken, Limit},
+};
 pub use program::ProgramError;
 
 use crate::{
@@ -84,8 +87,8 @@ pub struct Sandbox {
 pub enum Ended {
     /// The program ended by itself or by a signal.
     Program(ExitStatus),
-    /// The policy's limit of this name ended it.
-    Limit(String),
+    /// A limit of the policy ended it.
+    Limit(Broken),
     /// The program could not be executed.
     Exec(Errno),
     /// [`Running::kill`] ended it.
@@ -313,7 +316,7 @@ fn report(event: Event) -> Result<Report, HostError> {
     };
     let ended = match outcome {
         Outcome::Status(raw) => Ended::Program(ExitStatus::from_raw(raw)),
-        Outcome::Limit(name) => Ended::Limit(name),
+        Outcome::Limit(broken) => Ended::Limit(broken),
         Outcome::Exec(errno) => Ended::Exec(Errno::from_raw_os_error(errno)),
         Outcome::Killed => Ended::Killed,
         Outcome::Lost => return Err(HostError::Lost),

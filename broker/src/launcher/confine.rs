@@ -14,12 +14,9 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
-use rustix::{
-    io::Errno,
-    process::{Resource, Rlimit},
-};
+use rustix::io::Errno;
 
-use super::{Entry, Launch, LaunchError, Report, Sandboxee, Task};
+use super::{Entry, Launch, LaunchError, Namespaces, Report, Sandboxee, Task};
 use crate::sys::process;
 
 /// NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE, set and locked; KEEP_CAPS locked off.
@@ -109,11 +106,19 @@ fn confine(launch: &Launch<'_>, report: &Report, lane: Option<&OwnedFd>) -> Resu
     rustix::process::setsid().map_err(named("making a session"))?;
     process::default_signals().map_err(named("setting signals back"))?;
     streams(launch).map_err(named("connecting the standard streams"))?;
+    let separate = Namespaces::of(launch.view);
+    launch
+        .limits
+        .join()
+        .map_err(named("joining the control group"))?;
     let kept: Vec<BorrowedFd<'_>> = std::iter::once(report.as_fd())
         .chain(lane.map(OwnedFd::as_fd))
         .collect();
     process::close_all_but(&kept).map_err(named("closing descriptors"))?;
-    limits(launch.policy).map_err(named("setting limits"))?;
+    launch
+        .limits
+        .restrict(separate)
+        .map_err(named("setting limits"))?;
     capabilities().map_err(named("dropping capabilities"))?;
     process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(named("setting no_new_privs"))?;
     process::prctl(libc::PR_SET_DUMPABLE, 1).map_err(named("staying readable for the broker"))?;
@@ -134,26 +139,6 @@ fn streams(launch: &Launch<'_>) -> Result<(), Errno> {
         rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
     }
     Ok(())
-}
-
-fn limits(policy: &Policy) -> Result<(), Errno> {
-    let limits = &policy.limits;
-    let set = |resource, value: Option<u64>| match value {
-        Some(value) => rustix::process::setrlimit(
-            resource,
-            Rlimit {
-                current: Some(value),
-                maximum: Some(value),
-            },
-        ),
-        None => Ok(()),
-    };
-    set(Resource::As, limits.memory)?;
-    set(Resource::Cpu, limits.cpu.map(|time| time.as_secs().max(1)))?;
-    set(Resource::Nproc, limits.processes)?;
-    set(Resource::Nofile, limits.open_files)?;
-    set(Resource::Fsize, limits.file_size)?;
-    set(Resource::Core, Some(0))
 }
 
 /// Drops every capability from every set; what cannot be dropped was not there.

@@ -37,7 +37,7 @@ pub(crate) use report::{Report, exec_failure, wait_status};
 pub(crate) use spawn::{Programs, Spawned};
 pub(crate) use view::{View, ViewRequest};
 
-use crate::sys::process;
+use crate::{limits::Held, sys::process};
 
 /// What is run.
 #[derive(Debug)]
@@ -73,6 +73,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) api: bool,
     /// Whether further programs may be started beside it.
     pub(crate) spawns: bool,
+    /// What holds its limits.
+    pub(crate) limits: &'a Held,
 }
 
 /// Why nothing was started.

@@ -4,8 +4,13 @@ use nix::sched::CloneFlags;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, Level, fence, filter, group, limits, namespace, reach, trial};
-use crate::{audit::HeldLimit, launcher::Namespaces, sys::landlock};
+use super::{Layer, Level, fence, filter, group, namespace, reach, trial};
+use crate::{
+    audit::HeldLimit,
+    launcher::Namespaces,
+    limits::{self, Facts},
+    sys::landlock,
+};
 
 /// What `doorward doctor` found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,7 +206,7 @@ pub fn diagnose() -> Diagnosis {
         level: Level::of(namespaces),
         usable,
         layers,
-        limits: limits::all(),
+        limits: limits::exact(Facts::probe(namespaces)),
     }
 }
 

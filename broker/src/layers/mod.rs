@@ -6,7 +6,6 @@ mod filter;
 mod group;
 mod layer;
 mod level;
-mod limits;
 mod namespace;
 mod reach;
 mod start;

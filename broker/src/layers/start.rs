@@ -3,12 +3,17 @@
 
 use doorward_policy::{Policy, policy::CodeMap};
 
-use super::{Layer, Level, limits};
-use crate::{audit::Start, launcher::Namespaces, sys::landlock};
+use super::{Layer, Level};
+use crate::{
+    audit::Start,
+    limits::{self, Facts},
+    sys::landlock,
+};
 
 /// The first record of a sandbox whose launcher has locked itself down: seccomp and
 /// Landlock held, or it would not have started.
-pub(crate) fn start(policy: &Policy, front: &str, namespaces: Namespaces) -> Start {
+pub(crate) fn start(policy: &Policy, front: &str, facts: Facts) -> Start {
+    let namespaces = facts.namespaces;
     let separate = namespaces.available;
     let within = if namespaces.user {
         "within a user namespace"
@@ -35,9 +40,9 @@ pub(crate) fn start(policy: &Policy, front: &str, namespaces: Namespaces) -> Sta
             layer("view", separate, None),
             layer("network", separate, None),
             layer("mdwe", refuses_code, None),
-            layer("cgroup", false, None),
+            layer("cgroup", facts.group, None),
         ],
-        limits: limits::of(&policy.limits),
+        limits: limits::of(policy, facts),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

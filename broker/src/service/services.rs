@@ -3,7 +3,11 @@
 //! Requests are hostile values. Safe, because each arm hands them to a service that
 //! checks them, and whatever comes back is an answer together with its verdict.
 
-use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use doorward_policy::{Denial, Policy, Reason, RuleId, Verdict};
 use doorward_protocol::{Request, request::PathArgument};
@@ -14,6 +18,7 @@ use crate::files::{
     Attempt, Course, Detail, Fault, Files, Filesystem, Grant, Kernel, Kind, Manner, Own, Roots,
     Rules, Turn, Wanted, meant,
 };
+use crate::limits::Pace;
 use crate::net::Network;
 
 /// Performs requests for one sandbox under its policy. Shared by its fronts and workers.
@@ -22,6 +27,7 @@ pub struct Services {
     files: Files<Kernel>,
     network: Network,
     spawn: Option<Box<dyn Spawner + Send + Sync>>,
+    pace: Option<Pace>,
 }
 
 impl std::fmt::Debug for Services {
@@ -62,6 +68,7 @@ impl Services {
         let rules: Arc<dyn Rules> = Arc::<Policy>::clone(&setup.policy);
         let network = Network::new(Arc::clone(&setup.policy), setup.network);
         Ok(Self {
+            pace: setup.policy.limits.requests_per_second.map(Pace::new),
             policy: setup.policy,
             files: Files {
                 filesystem,
@@ -79,6 +86,13 @@ impl Services {
     /// The policy they decide by.
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
+    }
+
+    /// Takes one request; how long its front has to wait before it serves it.
+    pub(crate) fn pause(&self) -> Duration {
+        self.pace
+            .as_ref()
+            .map_or(Duration::ZERO, |pace| pace.take(Instant::now()))
     }
 
     /// Decides and performs one request. Never panics on anything `request` or

@@ -5,13 +5,13 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use doorward_policy::filter::Arch;
 use doorward_protocol::operation::{Call, TABLE};
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
 use serde::{Deserialize, Serialize};
@@ -140,6 +140,10 @@ impl Front {
             if !stopped.is_empty()
                 || (listener.contains(PollFlags::HUP) && !listener.contains(PollFlags::IN))
             {
+                return Ok(());
+            }
+            // A request waits unreceived: until it is, the kernel answers its signals.
+            if waited(self.context.services.pause(), stop)? {
                 return Ok(());
             }
             match notify::receive(self.listener.as_fd()) {
@@ -294,6 +298,19 @@ impl Front {
         *count = count.saturating_add(1);
         drop(report);
         responder.proceed(evidence);
+    }
+}
+
+/// Waits; whether serving is to end meanwhile.
+fn waited(pause: Duration, stop: BorrowedFd<'_>) -> Result<bool, NotifyError> {
+    if pause.is_zero() {
+        return Ok(false);
+    }
+    let timeout = Timespec::try_from(pause).ok();
+    let mut ready = [PollFd::from_borrowed_fd(stop, PollFlags::IN)];
+    match poll(&mut ready, timeout.as_ref()) {
+        Err(Errno::INTR) => Ok(false),
+        other => other.map(|count| count > 0).map_err(NotifyError::Wait),
     }
 }
 

@@ -1,0 +1,102 @@
+//! The limits of one sandbox: what holds each, whether exactly, and which one ended it.
+//!
+//! A limit is held by the kernel where that can be had: a control group for memory,
+//! processes, processor time and share, a resource limit for descriptors and file sizes.
+//! The launcher's child makes itself a member before it is locked down; nothing that a
+//! sandboxee writes is read here. docs/LIMITS.md has the table.
+
+mod group;
+mod hierarchy;
+mod janitor;
+mod label;
+mod pace;
+mod rlimit;
+mod table;
+mod watch;
+
+use caps::{CapSet, Capability};
+use doorward_policy::{Policy, policy::Limits};
+use rustix::io::Errno;
+
+pub(crate) use pace::Pace;
+pub(crate) use table::{Facts, exact, of};
+pub(crate) use watch::Watch;
+pub use watch::{Broken, Limit};
+
+use crate::launcher::Namespaces;
+use group::{Group, Wanted};
+
+/// Why the limits of a sandbox could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LimitError {
+    /// No name for a control group could be had.
+    #[error("cannot name a control group; mount procfs on /proc")]
+    Name(#[source] Errno),
+}
+
+/// What holds the limits of one sandbox. The keeper makes it and removes its control group;
+/// broker and launcher have copies, by fork.
+#[derive(Debug)]
+pub(crate) struct Held {
+    limits: Limits,
+    group: Option<Group>,
+    processors: u32,
+}
+
+impl Held {
+    /// Makes what can be had, before this process or a child of it is confined.
+    pub(crate) fn make(policy: &Policy) -> Result<Self, LimitError> {
+        let limits = policy.limits;
+        let required = policy.require.layers.iter().any(|one| one == "cgroup");
+        // With that capability there is a pid namespace, whose end is the end of everything in it.
+        let separate = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN);
+        let group = Group::make(Wanted {
+            memory: limits.memory,
+            processes: limits.processes,
+            cpu_share: limits.cpu_share,
+            cpu: limits.cpu.is_some(),
+            kill: required || !separate.unwrap_or(false),
+        })
+        .map_err(LimitError::Name)?;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            limits,
+            group,
+            processors: u32::try_from(processors).unwrap_or(1),
+        })
+    }
+
+    /// What holds, beside these namespaces.
+    pub(crate) fn facts(&self, namespaces: Namespaces) -> Facts {
+        Facts::of(self.group.as_ref(), namespaces)
+    }
+
+    /// Makes the calling process, which becomes the sandboxee, a member of the group.
+    pub(crate) fn join(&self) -> Result<(), Errno> {
+        self.group.as_ref().map_or(Ok(()), Group::join)
+    }
+
+    /// Sets the resource limits of the calling process and all that it will start.
+    pub(crate) fn restrict(&self, namespaces: Namespaces) -> Result<(), Errno> {
+        rlimit::set(&self.limits, self.facts(namespaces))
+    }
+
+    /// Begins to watch; the clock of `limits.wall` starts now.
+    pub(crate) fn watch(&self) -> Watch<'_> {
+        Watch::new(&self.limits, self.group.as_ref(), self.processors)
+    }
+
+    /// Kills all members of the group at once, where the kernel can.
+    pub(crate) fn kill(&self) {
+        if let Some(group) = &self.group {
+            group.kill();
+        }
+    }
+
+    /// Removes the group.
+    pub(crate) fn remove(&self) {
+        if let Some(group) = &self.group {
+            janitor::remove(group);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Watching the limits that the kernel only counts, and telling which one ended a sandbox.
+
+use std::time::{Duration, Instant};
+
+use doorward_policy::policy::Limits;
+use serde::{Deserialize, Serialize};
+
+use super::group::Group;
+
+/// Between two looks at what only a count tells.
+const SELDOM: Duration = Duration::from_millis(100);
+const OFTEN: Duration = Duration::from_millis(5);
+
+/// A limit that can end a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Limit {
+    /// `limits.memory`.
+    Memory,
+    /// `limits.cpu`.
+    Cpu,
+    /// `limits.wall`.
+    Wall,
+}
+
+impl Limit {
+    /// Its key in the policy.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Memory => "limits.memory",
+            Self::Cpu => "limits.cpu",
+            Self::Wall => "limits.wall",
+        }
+    }
+}
+
+/// The limit that ended a sandbox, and its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    /// Which.
+    pub limit: Limit,
+    /// Its value, as people write it.
+    pub value: String,
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "the sandbox was ended by {} = \"{}\" of its policy; raise it if the program needs more",
+            self.limit.key(),
+            self.value
+        )
+    }
+}
+
+/// The watch over one sandbox.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    limits: &'a Limits,
+    group: Option<&'a Group>,
+    deadline: Option<Instant>,
+    processors: u32,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(limits: &'a Limits, group: Option<&'a Group>, processors: u32) -> Self {
+        Self {
+            limits,
+            group,
+            deadline: limits
+                .wall
+                .and_then(|wall| Instant::now().checked_add(wall)),
+            processors,
+        }
+    }
+
+    /// How long may be waited before [`Self::broken`] is asked again; `None` for ever.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        let wall = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let memory = self
+            .group
+            .and_then(|group| group.held().memory)
+            .map(|_| SELDOM);
+        let cpu = self.time_left().map(|left| {
+            let soonest = left.checked_div(self.processors).unwrap_or(OFTEN);
+            soonest.clamp(OFTEN, SELDOM)
+        });
+        [wall, memory, cpu].into_iter().flatten().min()
+    }
+
+    /// The limit that is used up.
+    pub(crate) fn broken(&self) -> Option<Broken> {
+        if self
+            .group
+            .is_some_and(|group| group.killed_for_memory() > 0)
+        {
+            return self.of(Limit::Memory);
+        }
+        if self.time_left() == Some(Duration::ZERO) {
+            return self.of(Limit::Cpu);
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => self.of(Limit::Wall),
+            _ => None,
+        }
+    }
+
+    /// The limit that a program which ended with this wait status met.
+    pub(crate) fn ended(&self, raw: i32) -> Option<Broken> {
+        if raw & 0x7f == libc::SIGXCPU && self.limits.cpu.is_some() {
+            return self.of(Limit::Cpu);
+        }
+        self.broken().filter(|broken| broken.limit != Limit::Wall)
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let used = self.group?.time_used()?;
+        Some(self.limits.cpu?.saturating_sub(used))
+    }
+
+    fn of(&self, limit: Limit) -> Option<Broken> {
+        let value = match limit {
+            Limit::Memory => size(self.limits.memory?),
+            Limit::Cpu => time(self.limits.cpu?),
+            Limit::Wall => time(self.limits.wall?),
+        };
+        Some(Broken { limit, value })
+    }
+}
+
+/// As a policy writes it.
+fn size(bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let whole = units.iter().find_map(|&(unit, name)| {
+        let rest = bytes.checked_rem(unit)?;
+        let count = bytes.checked_div(unit).filter(|&count| count > 0)?;
+        (rest == 0).then(|| format!("{count}{name}"))
+    });
+    whole.unwrap_or_else(|| bytes.to_string())
+}
+
+fn time(time: Duration) -> String {
+    if time.subsec_millis() == 0 {
+        format!("{}s", time.as_secs())
+    } else {
+        format!("{}ms", time.as_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_told_as_policies_write_them() {
+        assert_eq!(size(64 << 20), "64MiB");
+        assert_eq!(size(1 << 30), "1GiB");
+        assert_eq!(size(1536), "1536");
+        assert_eq!(time(Duration::from_millis(1500)), "1500ms");
+        assert_eq!(time(Duration::from_secs(90)), "90s");
+    }
+}
