@@ -16,6 +16,8 @@ use crate::{AbsName, Access, Denial, Expansion, Reason, Rule, Verdict};
 pub enum Question {
     /// An access to a name, whatever lies there.
     File(AbsName, Access),
+    /// Opening what is a device, FIFO or socket under this name.
+    Device(AbsName),
     /// A plain exec.
     Exec(AbsName),
     /// A typed spawn with these arguments after the program's name.
@@ -39,7 +41,7 @@ pub struct Explanation {
 
 impl Question {
     /// Reads a question from its words: `open`, `stat`, `write`, `create`, `delete`,
-    /// `exec`, `spawn`, `connect` or `unix`, and what it is about.
+    /// `device`, `exec`, `spawn`, `connect` or `unix`, and what it is about.
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to write.
@@ -60,7 +62,8 @@ impl Question {
         expansion: &Expansion,
     ) -> Result<Self, (String, Option<String>)> {
         let words = [
-            "open", "stat", "write", "create", "delete", "exec", "spawn", "connect", "unix",
+            "open", "stat", "write", "create", "delete", "device", "exec", "spawn", "connect",
+            "unix",
         ];
         let name = || -> Result<AbsName, (String, Option<String>)> {
             let expanded = expansion.text(about)?;
@@ -79,6 +82,7 @@ impl Question {
             "write" => Self::File(name()?, Access::Write),
             "create" => Self::File(name()?, Access::Create),
             "delete" => Self::File(name()?, Access::Delete),
+            "device" => Self::Device(name()?),
             "exec" => Self::Exec(name()?),
             "spawn" => Self::Spawn(
                 name()?,
@@ -112,6 +116,7 @@ impl Question {
                 };
                 (word, name.as_bytes().to_vec())
             }
+            Self::Device(name) => ("device", name.as_bytes().to_vec()),
             Self::Exec(name) => ("exec", name.as_bytes().to_vec()),
             Self::Spawn(name, arguments) => {
                 let mut about = vec![name.as_bytes().to_vec()];
@@ -134,6 +139,7 @@ impl Question {
             Self::File(name, Access::Write) => ("fs.write", spelled(name)),
             Self::File(name, Access::Create) => ("fs.create", spelled(name)),
             Self::File(name, Access::Delete) => ("fs.delete", spelled(name)),
+            Self::Device(name) => ("fs.special", spelled(name)),
             Self::File(name, Access::Execute) | Self::Exec(name) | Self::Spawn(name, _) => {
                 ("exec.allow", spelled(name))
             }
@@ -151,6 +157,7 @@ impl Policy {
     pub fn answer(&self, question: &Question, own: &[IpAddr]) -> Verdict {
         match question {
             Question::File(name, access) => self.decide_asked(name, *access),
+            Question::Device(name) => self.decide_device(name),
             Question::Exec(name) => self.decide_exec(name),
             Question::Spawn(name, arguments) => {
                 let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
@@ -158,6 +165,13 @@ impl Policy {
             }
             Question::Connect(to) => self.decide_connect(to, own),
         }
+    }
+
+    fn decide_device(&self, name: &AbsName) -> Verdict {
+        let special = |verdict: &Verdict| matches!(verdict, Verdict::Deny(denial) if denial.reason == Reason::Special);
+        let read = self.decide_file(name, Access::Read, true);
+        let write = self.decide_file(name, Access::Write, true);
+        if special(&write) { write } else { read }
     }
 
     /// Answers a question, with the rule that gave the verdict and what would change it.

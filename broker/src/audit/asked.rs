@@ -1,6 +1,6 @@
 //! The question to the policy that a denial repeats, so that `doorward explain` gives the
 //! same verdict on a record. There is none where the object decided and not its name: a
-//! link on the way, a mount, a device, flags.
+//! mount, a link's target, flags, rights that would widen.
 
 use doorward_policy::{
     AbsName, Access, Denial, Expansion, Policy, Question, Reason, Verdict, policy::Destination,
@@ -16,8 +16,10 @@ pub(super) fn question(
     object: &[u8],
     denial: Denial,
 ) -> Option<Question> {
-    let candidates = candidates(request, object);
+    let candidates = candidates(request, object, denial);
     let answers = |question: &&Question, strict: bool| match policy.answer(question, &[]) {
+        // A link is covered by a rule that lets it be read.
+        Verdict::Deny(_) if denial.reason == Reason::Link => true,
         Verdict::Deny(answer) => {
             answer.reason == denial.reason && (!strict || answer.rule == denial.rule)
         }
@@ -48,7 +50,7 @@ pub(super) fn words(question: &Question) -> Option<Vec<String>> {
     })
 }
 
-fn candidates(request: &Request<'_>, object: &[u8]) -> Vec<Question> {
+fn candidates(request: &Request<'_>, object: &[u8], denial: Denial) -> Vec<Question> {
     if let Request::Connect { address, .. } = request {
         let asked = address::destination(address);
         let reached = AbsName::parse(object).ok().map(Destination::UnixPath);
@@ -68,6 +70,12 @@ fn candidates(request: &Request<'_>, object: &[u8]) -> Vec<Question> {
             return vec![Question::Spawn(name, arguments)];
         }
         _ => {}
+    }
+    if denial.reason == Reason::Special {
+        return vec![Question::Device(name)];
+    }
+    if denial.reason == Reason::Link {
+        return vec![Question::File(name, Access::Read)];
     }
     accesses(request)
         .iter()

@@ -506,12 +506,7 @@ fn explain_repeats_the_verdict_of_a_record() {
 fn what_the_object_decided_is_not_explained_by_its_name() {
     let (kept, sink) = kept();
     let log = Log::new(policy(), "s", start(), Some(sink));
-    for reason in [
-        Reason::Link,
-        Reason::Mount,
-        Reason::Special,
-        Reason::Foreign,
-    ] {
+    for reason in [Reason::Link, Reason::Mount, Reason::Foreign, Reason::Flags] {
         let request = open(b"/srv/in/a", 0);
         record(&log, &request, &decided(b"/srv/in/a", denied(reason)));
     }
@@ -521,4 +516,43 @@ fn what_the_object_decided_is_not_explained_by_its_name() {
             assert_eq!((denial.explain, denial.change), (None, None));
         }
     }
+}
+
+#[test]
+fn devices_and_links_have_words_of_their_own() {
+    let (kept, sink) = kept();
+    let policy = policy();
+    let log = Log::new(Arc::clone(&policy), "s", start(), Some(sink));
+    for (object, reason) in [
+        (&b"/srv/in/fifo"[..], Reason::Special),
+        (b"/srv/out/fifo", Reason::Special),
+        (b"/srv/out/link", Reason::Link),
+    ] {
+        record(&log, &open(object, 0), &decided(object, denied(reason)));
+    }
+    log.finish();
+    let changes: Vec<(String, String)> = kept
+        .records()
+        .into_iter()
+        .filter_map(|record| match record.event {
+            Event::Denied(denial) => {
+                Some((denial.explain.unwrap().join(" "), denial.change.unwrap()))
+            }
+            _ => None,
+        })
+        .collect();
+    let wanted = [
+        ("device /srv/in/fifo", "add \"/srv/in/fifo\" to fs.special"),
+        (
+            "device /srv/out/fifo",
+            "add \"/srv/out/fifo\" to fs.special",
+        ),
+        ("open /srv/out/link", "add \"/srv/out/link\" to fs.read"),
+    ];
+    assert_eq!(
+        changes,
+        wanted.map(|(words, change)| (words.to_owned(), change.to_owned()))
+    );
+    let question = Question::parse("device", &["/dev/null"], &Expansion::default()).unwrap();
+    assert!(policy.answer(&question, &[]).is_allow());
 }

@@ -17,7 +17,7 @@ const DENIED: u8 = 1;
 /// What `explain` takes.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "OPERATION is open, stat, write, create, delete, exec, spawn, connect or unix, or another \
+    after_help = "OPERATION is open, stat, write, create, delete, device, exec, spawn, connect or unix, or another \
 operation of the audit log, such as mkdir or unlink. ARGS are a name, for spawn also the program's \
 arguments, for connect `tcp:ADDRESS:PORT`, for unix a path or `@NAME`.\n\n\
 The words in `explain` of an audit record can be given as they are.\n\n\

@@ -135,13 +135,15 @@ for work in [
     lambda: os.link('here', 'there'), lambda: os.chmod('here', 0), lambda: os.truncate('here', 0),
     lambda: os.utime('here'), lambda: os.rmdir('secret'), lambda: os.stat('/root/x'),
     lambda: os.readlink('/root/x'), lambda: os.access('/root/x', os.R_OK),
-    lambda: os.listdir('/home'), lambda: os.execv('/etc/hostname', ['x']),
+    lambda: os.listdir('/home'), lambda: open('fifo'), lambda: os.execv('/etc/hostname', ['x']),
 ]: attempt(work)
 ";
     for level in Level::ALL {
         let place = Place::of(level);
         place.file("here", "content", 0o644);
         place.file("secret/x", "secret", 0o644);
+        let made = place.native("/usr/bin/mkfifo").arg("fifo").status();
+        assert!(made.unwrap().success());
         let text = "version = 1\ninclude = [\"builtin:default\"]\n[fs]\ndeny = [\"${CWD}/secret/**\"]\n\
                     [net]\nconnect = [\"tcp:192.0.2.1:9\"]\nunix = [\"/run/none.sock\"]\n";
         place.file("p.toml", text, 0o644);
@@ -179,6 +181,10 @@ for work in [
                 .iter()
                 .any(|one| one.reason == "a deny rule names it")
         );
+        assert!(denied.iter().any(|one| {
+            let words = one.explain.as_ref().unwrap();
+            words[0] == "device" && words[1].ends_with("/fifo")
+        }));
         for one in &denied {
             explained(&place, "p.toml", one);
         }
