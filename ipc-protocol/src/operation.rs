@@ -402,7 +402,7 @@ pub const TABLE: &[Row] = &[
         descriptors_out: 1,
         reply: ReplyKind::Descriptor,
         request_limit: SMALL,
-        broker_calls: &["socket", "getsockopt", "close"],
+        broker_calls: &["socket", "getsockopt", "newfstatat", "fcntl", "close"],
         ..row(Operation::Socket, "socket", &[call("socket")])
     },
     Row {
@@ -419,6 +419,7 @@ pub const TABLE: &[Row] = &[
             "sched_yield",
             "pidfd_open",
             "pidfd_getfd",
+            "fcntl",
             "socket",
             "getsockopt",
             "connect",
