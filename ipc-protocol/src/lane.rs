@@ -16,8 +16,8 @@ use rustix::{
     io::Errno,
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, RecvMsg, ReturnFlags,
-        SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, UCred,
-        recvmsg, sendmsg, socketpair, sockopt,
+        SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+        sendmsg, socketpair, sockopt,
     },
 };
 
@@ -68,16 +68,6 @@ pub struct Received {
     pub length: usize,
     /// The descriptor that came with it.
     pub descriptor: Option<OwnedFd>,
-    /// Who sent it, where [`Lane::ask_who`] was set before it was sent.
-    pub sender: Option<UCred>,
-}
-
-/// What may come beside a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beside {
-    Nothing,
-    Sender,
-    Descriptor,
 }
 
 impl Lane {
@@ -112,14 +102,6 @@ impl Lane {
     pub fn set_patience(&self, patience: Duration) -> Result<(), Errno> {
         sockopt::set_socket_timeout(&self.0, sockopt::Timeout::Recv, Some(patience))?;
         sockopt::set_socket_timeout(&self.0, sockopt::Timeout::Send, Some(patience))
-    }
-
-    /// Whether the kernel says with each record who sent it.
-    ///
-    /// # Errors
-    /// What setsockopt(2) meets.
-    pub fn ask_who(&self, ask: bool) -> Result<(), Errno> {
-        sockopt::set_socket_passcred(&self.0, ask)
     }
 
     /// Sends one record, and waits for room.
@@ -172,7 +154,7 @@ impl Lane {
     /// # Errors
     /// [`LaneError`]; whatever came with the record is closed.
     pub fn receive(&self, buffer: &mut [u8]) -> Result<Received, LaneError> {
-        self.receive_with(buffer, Beside::Descriptor, RecvFlags::CMSG_CLOEXEC)
+        self.receive_with(buffer, 1, RecvFlags::CMSG_CLOEXEC)
     }
 
     /// Receives one record if there is one, without room for descriptors: the kernel
@@ -181,43 +163,31 @@ impl Lane {
     /// # Errors
     /// [`LaneError::NotReady`] if there is none, or what else is wrong.
     pub fn receive_bare(&self, buffer: &mut [u8]) -> Result<Received, LaneError> {
-        self.receive_with(buffer, Beside::Nothing, RecvFlags::DONTWAIT)
-    }
-
-    /// Receives one record if there is one, and who sent it.
-    ///
-    /// # Errors
-    /// [`LaneError`]; descriptors that came with the record are closed.
-    pub fn receive_first(&self, buffer: &mut [u8]) -> Result<Received, LaneError> {
-        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-        self.receive_with(buffer, Beside::Sender, flags)
+        self.receive_with(buffer, 0, RecvFlags::DONTWAIT)
     }
 
     fn receive_with(
         &self,
         buffer: &mut [u8],
-        beside: Beside,
+        due: usize,
         flags: RecvFlags,
     ) -> Result<Received, LaneError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut wide = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
-        let mut control = match beside {
-            Beside::Nothing => RecvAncillaryBuffer::default(),
-            Beside::Descriptor => RecvAncillaryBuffer::new(&mut space),
-            Beside::Sender => RecvAncillaryBuffer::new(&mut wide),
+        let mut control = match due {
+            0 => RecvAncillaryBuffer::default(),
+            _ => RecvAncillaryBuffer::new(&mut space),
         };
         let received = rustix::io::retry_on_intr(|| {
             recvmsg(&self.0, &mut [IoSliceMut::new(buffer)], &mut control, flags)
         })?;
         let side = Side::take(&mut control);
         self.judge(&received)?;
-        if side.count > usize::from(beside == Beside::Descriptor) {
+        if side.count > due {
             return Err(LaneError::Descriptors(side.count));
         }
         Ok(Received {
             length: received.bytes,
             descriptor: side.first,
-            sender: side.sender,
         })
     }
 
@@ -248,7 +218,6 @@ impl Lane {
 struct Side {
     first: Option<OwnedFd>,
     count: usize,
-    sender: Option<UCred>,
 }
 
 impl Side {
@@ -257,15 +226,11 @@ impl Side {
     fn take(control: &mut RecvAncillaryBuffer<'_>) -> Self {
         let mut side = Self::default();
         for message in control.drain() {
-            match message {
-                RecvAncillaryMessage::ScmRights(rights) => {
-                    for descriptor in rights {
-                        side.count = side.count.saturating_add(1);
-                        side.first.get_or_insert(descriptor);
-                    }
+            if let RecvAncillaryMessage::ScmRights(rights) = message {
+                for descriptor in rights {
+                    side.count = side.count.saturating_add(1);
+                    side.first.get_or_insert(descriptor);
                 }
-                RecvAncillaryMessage::ScmCredentials(who) => side.sender = Some(who),
-                _ => {}
             }
         }
         side

@@ -1,7 +1,9 @@
 //! The ways by which operations reach the broker. A front turns what arrives into
 //! a [`doorward_protocol::Request`] and an [`crate::service::Asker`], and delivers the answer.
 
+pub mod api;
 pub mod notify;
+mod workers;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -44,6 +44,8 @@ impl Limits {
 pub struct Outgoing {
     bytes: [u8; LONGEST_REPLY_FRAME],
     length: usize,
+    /// The request that a grant in it answers, and the handle given with it.
+    grant: Option<(Pending, Option<i32>)>,
 }
 
 impl Outgoing {
@@ -52,6 +54,7 @@ impl Outgoing {
         Self {
             bytes: [0; LONGEST_REPLY_FRAME],
             length: 0,
+            grant: None,
         }
     }
 
@@ -268,11 +271,29 @@ impl<P: Clone> Session<P> {
         let Some(place) = self.pending.iter().position(|pending| pending.id == id) else {
             return Delivery::Nothing;
         };
-        let operation = self.pending.swap_remove(place).operation;
+        let pending = self.pending.swap_remove(place);
+        let operation = pending.operation;
         let reply = self.settle(operation, completed);
         let descriptor = reply.descriptors() > 0;
+        out.grant = match reply {
+            Reply::Descriptor { handle } => Some((pending, handle)),
+            _ => None,
+        };
         write(out, operation, id, &reply);
         Delivery::Send { descriptor }
+    }
+
+    /// Takes back the grant in a frame that could not be sent; the frame becomes that errno.
+    pub fn take_back(&mut self, errno: Errno, out: &mut Outgoing) {
+        out.length = 0;
+        let Some((pending, handle)) = out.grant.take() else {
+            return;
+        };
+        if let Some(handle) = handle {
+            self.handles.forget(handle);
+        }
+        let reply = Reply::Errno(errno.raw_os_error());
+        write(out, pending.operation, pending.id, &reply);
     }
 
     fn settle<'a>(&mut self, operation: Operation, completed: Completed<'a, P>) -> Reply<'a> {

@@ -13,9 +13,8 @@ use doorward_policy::AbsName;
 use doorward_protocol::Base;
 use rustix::{fs::OFlags, io::Errno, process::PidfdGetfdFlags};
 
-use super::workers::Slot;
 use crate::{
-    front::Starting,
+    front::{Starting, workers::Slot},
     service::{Asker, FileIdentity, Place},
     sys::{notify, process},
 };

@@ -11,6 +11,5 @@ mod decode;
 mod encode;
 mod responder;
 mod serve;
-mod workers;
 
 pub use serve::{NotifyError, NotifyReport, serve};

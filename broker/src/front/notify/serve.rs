@@ -22,11 +22,13 @@ use super::{
     decode::decode,
     encode,
     responder::{Continuable, Responder},
-    workers::{Slot, Workers},
 };
 use crate::{
     audit::Entry,
-    front::Context,
+    front::{
+        Context,
+        workers::{Slot, Workers},
+    },
     service::{Answer, Outcome, Patience},
     sys::notify::{self, Notification},
 };

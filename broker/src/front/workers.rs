@@ -174,7 +174,7 @@ impl<J: Send> Worker<'_, '_, J> {
     fn spawn(self) -> bool {
         self.workers.count(1);
         let started = Builder::new()
-            .name("notify worker".into())
+            .name("doorward worker".into())
             .spawn_scoped(self.scope, move || self.run())
             .is_ok();
         if !started {

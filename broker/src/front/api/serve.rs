@@ -1,0 +1,407 @@
+//! The loop over the lanes of one sandbox, and the workers for what may block.
+
+use std::{
+    collections::BTreeMap,
+    os::fd::{BorrowedFd, OwnedFd},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use doorward_policy::{RuleId, Verdict};
+use doorward_protocol::{
+    Reply, Request,
+    frame::{self, Incoming, LONGEST_REQUEST_FRAME},
+    lane::LaneError,
+};
+use rustix::{
+    event::epoll::{self, CreateFlags, Event, EventData, EventFlags},
+    fs::{Mode, OFlags},
+    io::Errno,
+};
+
+use super::{
+    asker::LaneAsker,
+    lane::{Served, pair},
+};
+use crate::{
+    audit::Entry,
+    front::{
+        Context,
+        workers::{Slot, Workers},
+    },
+    service::{Answer, Decision, Outcome, Patience},
+    session::{Completed, Effect, Outgoing, Pins, Violation},
+};
+
+/// Lanes of one sandbox.
+const LANES: usize = 512;
+/// How long a request may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// What `stop` is reported under; lanes are numbered from 1.
+const STOP: u64 = 0;
+
+/// Why serving ended before the sandbox did.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The lanes could not be watched.
+    #[error("cannot watch the lanes of a sandbox")]
+    Watch(#[source] Errno),
+    /// Waiting failed.
+    #[error("cannot wait for requests")]
+    Wait(#[source] Errno),
+    /// No worker could be started.
+    #[error("cannot start a thread for requests that may block; raise the limit of processes")]
+    Thread,
+}
+
+/// What was served.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApiReport {
+    /// Requests received.
+    pub served: u64,
+    /// Lanes that there were.
+    pub lanes: u64,
+    /// Lanes ended for a violation, by its name.
+    pub violations: BTreeMap<&'static str, u64>,
+}
+
+/// A request on its way to a worker.
+struct Job {
+    served: Arc<Served>,
+    record: Vec<u8>,
+    pins: Pins<Arc<OwnedFd>>,
+    received: Instant,
+}
+
+struct Front {
+    context: Context,
+    poller: OwnedFd,
+    report: Mutex<ApiReport>,
+    /// Held while a grant is delivered: nothing else is served until the broker's copy of
+    /// it is closed.
+    delivering: Mutex<()>,
+}
+
+/// The lanes that there are. Only the loop adds and removes them.
+#[derive(Default)]
+struct Lanes {
+    served: BTreeMap<u64, Arc<Served>>,
+    last: u64,
+}
+
+/// Serves the lanes of one sandbox, beginning with `first_lane`, until all of them are
+/// closed or `stop` is readable or hung up.
+///
+/// # Errors
+/// [`ApiError`] when waiting fails; all lanes are closed then.
+pub fn serve(
+    first_lane: OwnedFd,
+    context: Context,
+    stop: BorrowedFd<'_>,
+) -> Result<ApiReport, ApiError> {
+    let poller = epoll::create(CreateFlags::CLOEXEC).map_err(ApiError::Watch)?;
+    epoll::add(&poller, stop, EventData::new_u64(STOP), EventFlags::IN).map_err(ApiError::Watch)?;
+    let front = Front {
+        context,
+        poller,
+        report: Mutex::default(),
+        delivering: Mutex::default(),
+    };
+    let mut lanes = Lanes::default();
+    front.add(&mut lanes, first_lane).map_err(ApiError::Watch)?;
+    let workers = Workers::new();
+    let work = |job: Job, slot: &Slot<'_>| front.perform(&job, slot);
+    let result = std::thread::scope(|scope| {
+        let started = workers.start(scope, &work);
+        let result = if started == 0 {
+            Err(ApiError::Thread)
+        } else {
+            front.receive(&mut lanes, &workers)
+        };
+        for served in lanes.served.values() {
+            served.end();
+        }
+        workers.close();
+        result
+    });
+    let report = front.report().clone();
+    result.map(|()| report)
+}
+
+impl Front {
+    fn report(&self) -> MutexGuard<'_, ApiReport> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn barrier(&self) -> MutexGuard<'_, ()> {
+        self.delivering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, lanes: &mut Lanes, socket: OwnedFd) -> Result<(), Errno> {
+        let key = lanes.last.checked_add(1).ok_or(Errno::MFILE)?;
+        let served = Served::new(socket, key, &self.poller)?;
+        lanes.last = key;
+        lanes.served.insert(key, Arc::new(served));
+        let mut report = self.report();
+        report.lanes = report.lanes.saturating_add(1);
+        Ok(())
+    }
+
+    fn receive(&self, lanes: &mut Lanes, workers: &Workers<Job>) -> Result<(), ApiError> {
+        let mut buffer = vec![0; LONGEST_REQUEST_FRAME];
+        let mut events: Vec<Event> = Vec::with_capacity(64);
+        while !lanes.served.is_empty() {
+            events.clear();
+            match epoll::wait(
+                &self.poller,
+                rustix::buffer::spare_capacity(&mut events),
+                None,
+            ) {
+                Err(Errno::INTR) => continue,
+                other => other.map_err(ApiError::Wait)?,
+            };
+            for event in &events {
+                let (key, flags) = (event.data.u64(), event.flags);
+                if key == STOP {
+                    return Ok(());
+                }
+                let Some(served) = lanes.served.get(&key).map(Arc::clone) else {
+                    continue;
+                };
+                // One record a lane and turn, so that none keeps another waiting.
+                let result = if flags.contains(EventFlags::IN) && !served.is_gone() {
+                    self.fenced(|| self.take(&served, lanes, workers, &mut buffer))
+                } else {
+                    Err(Violation::Record(LaneError::Gone))
+                };
+                if let Err(violation) = result {
+                    self.remove(lanes, &served, &violation);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&self, lanes: &mut Lanes, served: &Served, violation: &Violation) {
+        self.end(served, violation);
+        served.unwatch(&self.poller);
+        lanes.served.remove(&served.key());
+    }
+
+    /// Ends a lane. The loop is told by its hang-up, if it is not the loop that ends it.
+    fn end(&self, served: &Served, violation: &Violation) {
+        served.end();
+        if *violation != Violation::Record(LaneError::Gone) {
+            tracing::warn!(%violation, "a lane was ended");
+            let mut report = self.report();
+            let count = report.violations.entry(violation.name()).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// A panic costs the lane.
+    fn fenced(&self, work: impl FnOnce() -> Result<(), Violation>) -> Result<(), Violation> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            tracing::error!("a request on a lane ended in a panic");
+            Err(Violation::Over)
+        })
+    }
+
+    /// Receives one record and does what the session says.
+    fn take(
+        &self,
+        served: &Arc<Served>,
+        lanes: &mut Lanes,
+        workers: &Workers<Job>,
+        buffer: &mut [u8],
+    ) -> Result<(), Violation> {
+        drop(self.barrier());
+        let received = Instant::now();
+        let length = match served.receive(buffer) {
+            Ok(length) => length,
+            Err(LaneError::NotReady) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let record = buffer.get(..length).unwrap_or_default();
+        let mut out = Outgoing::new();
+        let effect = {
+            let mut state = served.state();
+            let effect = state.session.receive(record, 0, &mut out);
+            served.arm(&mut state, &self.poller);
+            effect
+        };
+        match effect {
+            Ok(Effect::Send) => served.send(&out),
+            Ok(Effect::Another { id }) => self.another(served, lanes, id, received),
+            Ok(Effect::Perform { id, request, pins }) => {
+                self.count();
+                let done = self.attempt(served, (id, &request), &pins, received, None)?;
+                if !done {
+                    workers.push(Job {
+                        served: Arc::clone(served),
+                        record: record.to_vec(),
+                        pins,
+                        received,
+                    });
+                }
+                Ok(())
+            }
+            Err(violation) => {
+                if !out.frame().is_empty() {
+                    let _told = served.send(&out);
+                }
+                Err(violation)
+            }
+        }
+    }
+
+    fn count(&self) {
+        let mut report = self.report();
+        report.served = report.served.saturating_add(1);
+    }
+
+    fn perform(&self, job: &Job, slot: &Slot<'_>) {
+        let result = self.fenced(|| {
+            // The session took this very record; only its borrow could not wait with it.
+            let Incoming::Request { id, request } = frame::decode_request(&job.record, 0)? else {
+                return Err(Violation::SecondHello);
+            };
+            let asked = (id, &request);
+            if !self.attempt(&job.served, asked, &job.pins, job.received, Some(slot))? {
+                self.deliver(&job.served, asked, Answer::Errno(Errno::AGAIN))?;
+            }
+            Ok(())
+        });
+        if let Err(violation) = result {
+            self.end(&job.served, &violation);
+        }
+    }
+
+    /// Performs and answers; false if that would block and there is no `slot` to block in.
+    fn attempt(
+        &self,
+        served: &Served,
+        (id, request): (u32, &Request<'_>),
+        pins: &Pins<Arc<OwnedFd>>,
+        received: Instant,
+        slot: Option<&Slot<'_>>,
+    ) -> Result<bool, Violation> {
+        let asker = LaneAsker {
+            served,
+            pins,
+            deadline: received.checked_add(DEADLINE).unwrap_or(received),
+            slot,
+        };
+        let patience = match slot {
+            Some(_) => Patience::Blocking,
+            None => Patience::Cached,
+        };
+        let decision = match self.context.services.perform(request, &asker, patience) {
+            Outcome::Done(decision) => decision,
+            Outcome::WouldBlock => return Ok(false),
+        };
+        self.record(served, request, &decision, received);
+        self.deliver(served, (id, request), decision.answer)?;
+        Ok(true)
+    }
+
+    fn record(
+        &self,
+        served: &Served,
+        request: &Request<'_>,
+        decision: &Decision,
+        received: Instant,
+    ) {
+        self.context.audit.record(&Entry {
+            front: "api",
+            process: served.sender().map_or(0, |sender| sender.process),
+            request,
+            decision,
+            latency: received.elapsed(),
+        });
+    }
+
+    fn deliver(
+        &self,
+        served: &Served,
+        (id, request): (u32, &Request<'_>),
+        answer: Answer,
+    ) -> Result<(), Violation> {
+        let (mut directory, mut grant) = (None, None);
+        let bytes;
+        let reply = match answer {
+            Answer::Value(value) => Reply::Value(value),
+            Answer::Bytes(text) => {
+                bytes = text;
+                Reply::Bytes(&bytes)
+            }
+            Answer::Stat(stat) => Reply::Stat(*stat),
+            Answer::FileSystem(stat) => Reply::FileSystem(*stat),
+            Answer::Errno(errno) => Reply::Errno(errno.raw_os_error()),
+            Answer::Continue => Reply::Errno(Errno::ACCESS.raw_os_error()),
+            Answer::Descriptor { descriptor, .. } => match directory_pin(request, &descriptor) {
+                Ok(pin) => {
+                    directory = pin.map(Arc::new);
+                    grant = Some(descriptor);
+                    Reply::Descriptor { handle: None }
+                }
+                Err(errno) => Reply::Errno(errno.raw_os_error()),
+            },
+        };
+        let completed = Completed { reply, directory };
+        let _barrier = self.barrier();
+        let mut state = served.state();
+        served.complete(&mut state, id, completed, grant)?;
+        served.arm(&mut state, &self.poller);
+        Ok(())
+    }
+
+    /// Grants a lane more.
+    fn another(
+        &self,
+        served: &Served,
+        lanes: &mut Lanes,
+        id: u32,
+        received: Instant,
+    ) -> Result<(), Violation> {
+        self.count();
+        let made = if lanes.served.len() >= LANES {
+            Err(Errno::MFILE)
+        } else {
+            pair().and_then(|(ours, theirs)| self.add(lanes, ours).map(|()| theirs))
+        };
+        let answer = match made {
+            Ok(descriptor) => Answer::Descriptor {
+                descriptor,
+                close_on_exec: true,
+            },
+            Err(errno) => Answer::Errno(errno),
+        };
+        let decision = Decision {
+            answer,
+            verdict: Verdict::Allow(RuleId::OWN),
+            object: Vec::new(),
+        };
+        self.record(served, &Request::Lane, &decision, received);
+        self.deliver(served, (id, &Request::Lane), decision.answer)
+    }
+}
+
+/// A pin of the directory that was opened to name others by (`O_PATH`), for its handle.
+fn directory_pin(request: &Request<'_>, granted: &OwnedFd) -> Result<Option<OwnedFd>, Errno> {
+    let Request::Open { flags, .. } = request else {
+        return Ok(None);
+    };
+    if flags & u64::from(OFlags::PATH.bits()) == 0 {
+        return Ok(None);
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::openat(granted, ".", flags, Mode::empty()) {
+        Ok(pin) => Ok(Some(pin)),
+        Err(Errno::NOTDIR) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
