@@ -79,8 +79,16 @@ impl Client {
     /// # Errors
     /// `EMFILE` when the sandbox has as many lanes as it may.
     pub fn another(&mut self) -> Result<Self, ClientError> {
-        let (_, lane) = self.granted(&Request::Lane)?;
-        Self::from_fd(lane)
+        Self::from_fd(self.another_lane()?)
+    }
+
+    /// A further lane, for a process that was or will be forked: [`Client::from_fd`] begins
+    /// to speak on it. The descriptor is close-on-exec.
+    ///
+    /// # Errors
+    /// As [`Client::another`].
+    pub fn another_lane(&mut self) -> Result<OwnedFd, ClientError> {
+        self.granted(&Request::Lane).map(|(_, lane)| lane)
     }
 
     pub(crate) fn number(&self) -> u64 {

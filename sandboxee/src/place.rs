@@ -10,6 +10,9 @@ use std::{
 };
 
 use doorward_protocol::{Base, request::PathArgument};
+use rustix::io::Errno;
+
+use crate::{Entry, listing};
 
 /// A name, absolute or in a [`Directory`]. There is no working directory on a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,15 @@ impl Directory {
                 bytes: name.as_ref().as_bytes(),
             },
         }
+    }
+
+    /// What is in it, but `.` and `..`, from its beginning. The kernel lists it.
+    ///
+    /// # Errors
+    /// What getdents64(2) meets.
+    pub fn list(&self) -> Result<Vec<Entry>, Errno> {
+        rustix::fs::seek(&self.descriptor, rustix::fs::SeekFrom::Start(0))?;
+        listing::read(&self.descriptor)
     }
 
     /// The directory itself, for stat, chmod, chown, utimens and statfs.
