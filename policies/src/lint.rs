@@ -66,13 +66,19 @@ pub(crate) fn look_over(finished: &mut Finished) {
         shared_parent(finished, rule);
     }
     if paths.len() <= COMPARED {
-        pairs(finished, &paths);
+        let places = std::mem::take(&mut finished.places);
+        pairs(finished, &paths, &places);
+        finished.places = places;
     }
     network(finished);
 }
 
 fn place(finished: &Finished, rule: crate::RuleId) -> Option<Place> {
-    finished.places.get(usize::try_from(rule.0).ok()?).cloned()
+    place_in(&finished.places, rule).cloned()
+}
+
+fn place_in(places: &[Place], rule: crate::RuleId) -> Option<&Place> {
+    places.get(usize::try_from(rule.0).ok()?)
 }
 
 fn risky_calls(finished: &mut Finished) {
@@ -117,13 +123,15 @@ fn shared_parent(finished: &mut Finished, rule: &PathRule) {
     }
 }
 
-fn pairs(finished: &mut Finished, paths: &[PathRule]) {
+/// Every pair of rules is looked at whenever a policy is loaded, so nothing is made before
+/// there is a finding.
+fn pairs(finished: &mut Finished, paths: &[PathRule], places: &[Place]) {
     for (at, rule) in paths.iter().enumerate() {
-        let Some(place_of_rule) = place(finished, rule.rule) else {
+        let Some(place_of_rule) = place_in(places, rule.rule) else {
             continue;
         };
         for (other_at, other) in paths.iter().enumerate() {
-            let Some(place_of_other) = place(finished, other.rule) else {
+            let Some(place_of_other) = place_in(places, other.rule) else {
                 continue;
             };
             // A document may well narrow what it includes.
@@ -131,18 +139,19 @@ fn pairs(finished: &mut Finished, paths: &[PathRule]) {
             if at == other_at || !together {
                 continue;
             }
-            let line = place_of_other.rule("", "").line;
+            let line = || place_of_other.rule("", "").line;
             if rule.kind.allows() && !other.kind.allows() && other.pattern.includes(&rule.pattern) {
                 let word = if other.kind == Kind::Deny {
                     "deny"
                 } else {
                     "hide"
                 };
+                let line = line();
                 let message = format!(
                     "contradictory: line {line} takes away all that this rule gives ({word})"
                 );
                 let help = "keep one of the two".to_owned();
-                finished.findings.error(&place_of_rule, message, Some(help));
+                finished.findings.error(place_of_rule, message, Some(help));
                 break;
             }
             if rule.kind == other.kind
@@ -152,15 +161,15 @@ fn pairs(finished: &mut Finished, paths: &[PathRule]) {
                 let twice = rule.pattern == other.pattern;
                 let same_text = text(finished, rule) == text(finished, other);
                 if twice && other_at < at && same_text {
-                    let message = format!("unreachable: line {line} says the same");
+                    let message = format!("unreachable: line {} says the same", line());
                     let help = "take it out".to_owned();
-                    finished.findings.error(&place_of_rule, message, Some(help));
+                    finished.findings.error(place_of_rule, message, Some(help));
                     break;
                 }
                 // A literal name may be meant for a mount that globs do not reach.
                 if !twice && !rule.pattern.is_literal() {
-                    let message = format!("line {line} already covers this rule");
-                    finished.findings.warning(&place_of_rule, message, None);
+                    let message = format!("line {} already covers this rule", line());
+                    finished.findings.warning(place_of_rule, message, None);
                     break;
                 }
             }
@@ -168,25 +177,27 @@ fn pairs(finished: &mut Finished, paths: &[PathRule]) {
                 && other.kind == Kind::Execute
                 && other.pattern.includes(&rule.pattern)
             {
+                let line = line();
                 let message =
                     format!("contradictory: line {line} lets the program start with any arguments");
                 let help = "keep one of the two".to_owned();
-                finished.findings.error(&place_of_rule, message, Some(help));
+                finished.findings.error(place_of_rule, message, Some(help));
                 break;
             }
         }
-        if !rule.kind.allows()
-            && rule.pattern.is_literal()
-            && paths.iter().any(|other| {
-                other.kind.allows() && other.pattern.includes(&rule.pattern.with_deep())
-            })
+        let deep =
+            (!rule.kind.allows() && rule.pattern.is_literal()).then(|| rule.pattern.with_deep());
+        if let Some(deep) = deep
+            && paths
+                .iter()
+                .any(|other| other.kind.allows() && other.pattern.includes(&deep))
         {
             let message = "this names one entry, and rules reach what lies below it";
             let help = "write `/**` behind it if it is a directory".to_owned();
             if rule_is_directory_like(rule) {
                 finished
                     .findings
-                    .warning(&place_of_rule, message, Some(help));
+                    .warning(place_of_rule, message, Some(help));
             }
         }
     }

@@ -88,7 +88,7 @@ fn finish(
     base: Option<&Path>,
     expansion: &Expansion,
 ) -> Result<Loaded, PolicyErrors> {
-    let source = Arc::new(Source { name: shown, text });
+    let source = Arc::new(Source::new(shown, text));
     let mut draft = Draft::new(expansion);
     Includes::new(&mut draft).add(&source, identity, base);
     let mut finished = draft.finish(name);

@@ -14,24 +14,27 @@ const SHOWN: usize = 160;
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) text: String,
+    /// Where lines end: each rule asks for its line.
+    ends: Vec<usize>,
 }
 
 impl Source {
+    /// A document.
+    pub(crate) fn new(name: String, text: String) -> Self {
+        let ends = text.match_indices('\n').map(|(end, _)| end).collect();
+        Self { name, text, ends }
+    }
+
     /// Line from 1, column in bytes from 1, of a byte offset.
     pub(crate) fn position(&self, offset: usize) -> (u32, u32) {
-        let before = self
-            .text
-            .as_bytes()
-            .get(..offset)
-            .unwrap_or(self.text.as_bytes());
-        let line = before.iter().filter(|&&byte| byte == b'\n').count();
-        let column = before
-            .iter()
-            .rev()
-            .take_while(|&&byte| byte != b'\n')
-            .count();
+        let offset = offset.min(self.text.len());
+        let line = self.ends.partition_point(|&end| end < offset);
+        let begin = line
+            .checked_sub(1)
+            .and_then(|last| self.ends.get(last))
+            .map_or(0, |end| end.saturating_add(1));
         let number = |count: usize| u32::try_from(count.saturating_add(1)).unwrap_or(u32::MAX);
-        (number(line), number(column))
+        (number(line), number(offset.saturating_sub(begin)))
     }
 
     /// A rule that stands at `span`.

@@ -142,7 +142,7 @@ impl<'d, 'e> Includes<'d, 'e> {
             Some((path, _)) => path.display().to_string(),
             None => name.to_owned(),
         };
-        let source = Arc::new(Source { name: shown, text });
+        let source = Arc::new(Source::new(shown, text));
         self.add(&source, identity, base);
         Ok(())
     }
