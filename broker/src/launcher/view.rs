@@ -258,10 +258,24 @@ fn sources(request: ViewRequest<'_>) -> Vec<Source> {
         names.extend(SCRATCH_NAMES.map(|name| (scratch.to_owned(), name.into(), true)));
     }
     names.sort_by(|left, right| left.1.cmp(&right.1));
-    names
-        .into_iter()
-        .filter_map(|(from, name, executes)| source(&from, name, executes))
-        .collect()
+    let mut sources: Vec<Source> = Vec::with_capacity(names.len());
+    let mut whole: Option<PathBuf> = None;
+    for (from, name, executes) in names {
+        let own = from == name;
+        // What lies in a directory that is bound is there already. A further mount on it would
+        // mark it in the whole system as one that lookups without mounts must look at slowly.
+        if own && whole.as_ref().is_some_and(|whole| name.starts_with(whole)) {
+            continue;
+        }
+        let Some(source) = source(&from, name, executes) else {
+            continue;
+        };
+        if own && source.kind == Kind::Directory {
+            whole = Some(source.name.clone());
+        }
+        sources.push(source);
+    }
+    sources
 }
 
 fn source(from: &Path, name: PathBuf, executes: bool) -> Option<Source> {
