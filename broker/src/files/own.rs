@@ -124,6 +124,7 @@ impl Files<Kernel> {
             [b"dev", b"stdout"] => Some(Own::Descriptor(1)),
             [b"dev", b"stderr"] => Some(Own::Descriptor(2)),
             [b"dev", b"tty"] => Some(Own::Terminal),
+            [b"dev", b"pts", _] => self.own_stream(course, asked.name.as_bytes())?,
             [b"dev", b"fd", rest @ ..] => {
                 let mut rest = rest.iter().copied();
                 Some(descriptor(rest.next(), rest))
@@ -132,6 +133,19 @@ impl Files<Kernel> {
             [b"proc", process, rest @ ..] => self.own_entry(course, process, rest)?,
             _ => None,
         })
+    }
+
+    /// A terminal by its name means the asker's standard stream that is this terminal: what
+    /// ttyname(3) looks at.
+    fn own_stream(&self, course: &mut Course<'_>, name: &[u8]) -> Attempt<Option<Own>> {
+        let Some(directory) = course.asker.proc_directory()? else {
+            return Ok(None);
+        };
+        let is_it = |number: &i32| {
+            rustix::fs::readlinkat(&directory, format!("fd/{number}"), Vec::new())
+                .is_ok_and(|link| link.as_bytes() == name)
+        };
+        Ok((0..3).find(is_it).map(Own::Descriptor))
     }
 
     fn own_entry(

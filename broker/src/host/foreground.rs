@@ -48,8 +48,9 @@ impl Sandbox {
             self.terminal = true;
         }
         let running = self.start()?;
-        if let Some(terminal) = &mut terminal {
-            terminal.enter().map_err(failed)?;
+        match &mut terminal {
+            Some(terminal) => terminal.enter().map_err(failed)?,
+            None => let_go().map_err(failed)?,
         }
         Relay {
             signals,
@@ -65,6 +66,13 @@ impl Sandbox {
         drop(terminal);
         report
     }
+}
+
+/// The sandboxee has the standard output now: what it closes is not to stay open here.
+fn let_go() -> Result<(), Errno> {
+    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+    let null = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?;
+    rustix::stdio::dup2_stdout(null)
 }
 
 /// Blocks what is forwarded, and reads it from a descriptor. The broker and the sandboxee

@@ -79,6 +79,8 @@ const SERVING: &[&str] = &[
     "restart_syscall",
     "openat",
     "openat2",
+    "open",
+    "lstat",
     "readlink",
     "readlinkat",
     "stat",
