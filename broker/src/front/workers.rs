@@ -31,7 +31,10 @@ struct State<J> {
 #[derive(Debug)]
 pub(super) struct Workers<J> {
     state: Mutex<State<J>>,
-    changed: Condvar,
+    /// There is a request in line, or there will be no more.
+    arrived: Condvar,
+    /// The line is no longer full.
+    room: Condvar,
 }
 
 /// The place of one request among the workers.
@@ -92,7 +95,8 @@ impl<J: Send> Workers<J> {
                 parked: 0,
                 closed: false,
             }),
-            changed: Condvar::new(),
+            arrived: Condvar::new(),
+            room: Condvar::new(),
         }
     }
 
@@ -116,41 +120,36 @@ impl<J: Send> Workers<J> {
 
     /// Puts a request in line; waits while the line is full.
     pub(super) fn push(&self, job: J) {
-        let mut state = self.state();
-        while state.line.len() >= LINE && !state.closed {
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        let state = self.state();
+        let mut state = self
+            .room
+            .wait_while(state, |state| state.line.len() >= LINE)
+            .unwrap_or_else(PoisonError::into_inner);
         state.line.push_back(job);
         drop(state);
-        self.changed.notify_all();
+        self.arrived.notify_one();
     }
 
     /// Lets the threads end when the line is empty.
     pub(super) fn close(&self) {
         self.state().closed = true;
-        self.changed.notify_all();
+        self.arrived.notify_all();
     }
 
     /// The next request in line; none when there will be no more.
     fn next(&self) -> Option<J> {
-        let mut state = self.state();
-        loop {
-            if let Some(job) = state.line.pop_front() {
-                drop(state);
-                self.changed.notify_all();
-                return Some(job);
-            }
-            if state.closed {
-                return None;
-            }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
+        let mut state = self
+            .arrived
+            .wait_while(state, |state| state.line.is_empty() && !state.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        let full = state.line.len() >= LINE;
+        let job = state.line.pop_front();
+        drop(state);
+        if full {
+            self.room.notify_one();
         }
+        job
     }
 
     fn count(&self, change: isize) {

@@ -14,6 +14,7 @@ const PATH_BYTES: usize = 4096;
 /// read that crosses into a missing page ends at its edge.
 const PIECE: usize = 256;
 const PAGE: u64 = 4096;
+const AT_EMPTY_PATH: u64 = 0x1000;
 
 /// Reads the memory of one thread.
 #[derive(Debug, Clone, Copy)]
@@ -116,17 +117,12 @@ impl Copied {
             "open" | "creat" | "stat" | "lstat" | "access" | "readlink" | "chdir" | "mkdir"
             | "rmdir" | "unlink" | "chmod" | "chown" | "lchown" | "truncate" | "statfs"
             | "execve" => copied.one = memory.string(a)?,
-            "openat" | "statx" | "faccessat" | "faccessat2" | "readlinkat" | "mkdirat"
-            | "unlinkat" | "fchmodat" | "fchmodat2" | "fchownat" | "inotify_add_watch" => {
+            "openat" | "faccessat" | "faccessat2" | "readlinkat" | "mkdirat" | "unlinkat"
+            | "fchmodat" | "fchmodat2" | "fchownat" | "inotify_add_watch" => {
                 copied.one = memory.string(b)?
             }
-            "newfstatat" => {
-                copied.one = if b == 0 {
-                    Vec::new()
-                } else {
-                    memory.string(b)?
-                }
-            }
+            "newfstatat" => copied.one = or_empty(memory, b, d)?,
+            "statx" => copied.one = or_empty(memory, b, c)?,
             "openat2" => {
                 copied.one = memory.string(b)?;
                 copied.words = Some(how(memory, c, d)?);
@@ -170,6 +166,15 @@ impl Copied {
             _ => {}
         }
         Ok(copied)
+    }
+}
+
+/// A path that may be missing if the flags say that it may be empty (Linux 6.11).
+fn or_empty(memory: Memory, address: u64, flags: u64) -> Result<Vec<u8>, Errno> {
+    if address == 0 && flags & AT_EMPTY_PATH != 0 {
+        Ok(Vec::new())
+    } else {
+        memory.string(address)
     }
 }
 
