@@ -65,3 +65,14 @@ fn a_waiting_program_can_be_killed() {
     assert_eq!(ended.code(), 124, "{}", ended.error());
     assert!(ended.time < Duration::from_secs(4), "{:?}", ended.time);
 }
+
+#[test]
+fn sockets_flipped_under_the_broker_delay_nobody_else() {
+    let full = Full::new();
+    let net = format!("connect = [\"tcp:{}\"]", full.address());
+    let client = Client::new(Level::Root, include_str!("scripts/flipping.py"), &net);
+    let port = full.address().port().to_string();
+    let ended = client.sandboxed(&[&port]).succeeded();
+    assert_eq!(ended.text(), "in time\n");
+    assert!(ended.time < Duration::from_secs(10), "{:?}", ended.time);
+}
