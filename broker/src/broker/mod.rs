@@ -21,7 +21,7 @@ use std::{
 
 use doorward_policy::{
     Policy,
-    policy::{Front, IdentityUser},
+    policy::{CodeMap, Front, IdentityUser},
 };
 use nix::unistd::Pid;
 use rustix::io::Errno;
@@ -314,8 +314,14 @@ fn required(policy: &Policy, facts: Facts, landlock: bool) -> Result<(), BrokerE
         let held = match layer.as_str() {
             "seccomp" => true,
             "landlock" => landlock,
-            "namespaces" | "network" => facts.namespaces.available,
+            "namespaces" | "mount" | "pid" | "ipc" | "uts" | "network" => {
+                facts.namespaces.available
+            }
+            "user" => facts.namespaces.available && facts.namespaces.user,
             "cgroup" => facts.group,
+            "rlimits" => true,
+            // The lock-down fails where it cannot be had.
+            "mdwe" => policy.code != CodeMap::Jit,
             _ => false,
         };
         if !held {

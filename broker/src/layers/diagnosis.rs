@@ -4,7 +4,7 @@ use nix::sched::CloneFlags;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, Level, fence, filter, group, namespace, reach, trial};
+use super::{Layer, Level, fence, filter, namespace, reach, trial};
 use crate::{
     audit::HeldLimit,
     launcher::Namespaces,
@@ -56,7 +56,7 @@ const fn of_kind(
     }
 }
 
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 18] = [
     Row {
         name: "seccomp",
         essential: true,
@@ -170,14 +170,6 @@ const ROWS: [Row; 19] = [
         needs: "Linux 6.3",
         lost: "a program may make memory executable that it has written",
     },
-    Row {
-        name: "cgroup",
-        essential: false,
-        attempt: |_| group::writable().map(drop),
-        needs: "control groups that this user may make below the one it is in: root, or a \
-            delegated group such as `systemd-run --user --scope -p Delegate=yes` gives",
-        lost: "limits on memory, processes and processor time are held for each process alone",
-    },
 ];
 
 /// Tries everything. To be called while the process has one thread; it takes some tens of
@@ -187,7 +179,7 @@ pub fn diagnose() -> Diagnosis {
     let namespaces = Namespaces::probe();
     let within = namespaces.user;
     let mut usable = true;
-    let layers = ROWS
+    let mut layers: Vec<Layer> = ROWS
         .iter()
         .map(|row| {
             let tried = trial::attempt(|| (row.attempt)(within));
@@ -195,6 +187,9 @@ pub fn diagnose() -> Diagnosis {
             layer(row, tried)
         })
         .collect();
+    let facts = Facts::probe(namespaces);
+    let limits = limits::exact(facts);
+    layers.push(groups(facts, &limits));
     let system = rustix::system::uname();
     Diagnosis {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -206,7 +201,7 @@ pub fn diagnose() -> Diagnosis {
         level: Level::of(namespaces),
         usable,
         layers,
-        limits: limits::exact(Facts::probe(namespaces)),
+        limits,
     }
 }
 
@@ -215,7 +210,6 @@ fn layer(row: &Row, tried: Result<(), Errno>) -> Layer {
     let found = match (row.name, tried) {
         (_, Err(errno)) => Some(errno.to_string()),
         ("landlock", Ok(())) => landlock::abi().ok().map(scopes),
-        ("cgroup", Ok(())) => group::writable().ok(),
         _ => None,
     };
     let told = |text: &str| missing.then(|| text.to_owned());
@@ -225,6 +219,29 @@ fn layer(row: &Row, tried: Result<(), Errno>) -> Layer {
         found,
         needs: told(row.needs),
         lost: told(row.lost),
+    }
+}
+
+/// Control groups, by what could be made of them.
+fn groups(facts: Facts, limits: &[HeldLimit]) -> Layer {
+    let held: Vec<&str> = limits
+        .iter()
+        .filter(|limit| limit.by.starts_with("cgroup"))
+        .map(|limit| limit.name.as_str())
+        .collect();
+    let needs = "control groups that this user may make below the one it is in: root, or a \
+        delegated group such as `systemd-run --user --scope -p Delegate=yes` gives";
+    let lost = "limits on memory, processes and processor time are held for each process alone";
+    let told = |text: &str| (!facts.group).then(|| text.to_owned());
+    Layer {
+        name: "cgroup".to_owned(),
+        held: facts.group,
+        found: facts.group.then(|| match held.as_slice() {
+            [] => "no controller that a limit needs".to_owned(),
+            held => format!("holds {}", held.join(", ")),
+        }),
+        needs: told(needs),
+        lost: told(lost),
     }
 }
 
@@ -252,7 +269,7 @@ mod tests {
     fn what_is_essential_is_found_here() {
         let found = diagnose();
         assert!(found.usable, "{found:#?}");
-        assert_eq!(found.layers.len(), ROWS.len());
+        assert_eq!(found.layers.len(), ROWS.len() + 1);
         for layer in &found.layers {
             let (needs, lost) = (layer.needs.is_some(), layer.lost.is_some());
             assert_eq!((needs, lost), (!layer.held, !layer.held), "{layer:?}");

@@ -3,7 +3,6 @@
 mod diagnosis;
 mod fence;
 mod filter;
-mod group;
 mod layer;
 mod level;
 mod namespace;

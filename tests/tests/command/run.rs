@@ -1,5 +1,6 @@
 //! `doorward run`: exit statuses, and one clear sentence for whatever goes wrong.
 
+use doorward::layers::Diagnosis;
 use doorward_tests::Level;
 
 use crate::place::Place;
@@ -53,14 +54,40 @@ fn what_cannot_be_started_says_what_to_do() {
         run(&["--policy", policy, "--", tool])
             .ended(126)
             .complained(&["not allowed", &added]);
-        let policy = place.file(
-            "layer.toml",
-            "version = 1\n[require]\nlayers = [\"cgroup\"]\n",
-            0o644,
-        );
-        let said = run(&["--policy", policy.to_str().unwrap(), "--", "/bin/true"]);
-        if said.code != 126 {
-            said.ended(125).complained(&["cgroup", "doctor"]);
+    }
+}
+
+#[test]
+fn a_required_layer_that_is_missing_is_named_and_nothing_is_started() {
+    for level in Level::ALL {
+        let place = Place::of(level);
+        let with_view = Level::WITH_VIEW.contains(&level);
+        let doctor = place.doorward(&["doctor", "--json"]).ended(0);
+        let found: Diagnosis = serde_json::from_str(&doctor.out).unwrap();
+        let mut layers = found.layers.iter();
+        let groups = layers.any(|layer| layer.name == "cgroup" && layer.held);
+        for (layer, held) in [
+            ("seccomp", true),
+            ("landlock", true),
+            ("rlimits", true),
+            ("mdwe", true),
+            ("namespaces", with_view),
+            ("pid", with_view),
+            ("network", with_view),
+            ("user", level == Level::User),
+            ("cgroup", groups),
+        ] {
+            let text = format!(
+                "version = 1\ninclude = [\"builtin:default\"]\n[require]\nlayers = [\"{layer}\"]\n"
+            );
+            place.file("p.toml", text, 0o644);
+            let said = place.doorward(&["run", "--policy", "p.toml", "--", "/bin/echo", "started"]);
+            if held {
+                assert_eq!(said.ended(0).out, "started\n", "{layer} at {level}");
+            } else {
+                let said = said.ended(125).complained(&[layer, "doorward doctor"]);
+                assert_eq!(said.out, "", "{layer} at {level}");
+            }
         }
     }
 }
