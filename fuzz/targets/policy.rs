@@ -1,0 +1,21 @@
+//! Policy documents: whatever the text, parsing ends with a policy or with errors that can
+//! be shown.
+#![no_main]
+
+use std::path::Path;
+
+use doorward_policy::{Expansion, Policy};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let expansion = Expansion {
+        cwd: Some("/srv/work".into()),
+        home: Some("/home/somebody".into()),
+        uid: 1000,
+    };
+    // Includes are relative to a directory that has none, so that no file is read.
+    match Policy::parse(text, "fuzzed.toml", Path::new("/proc/1/fdinfo"), &expansion) {
+        Ok(loaded) => assert!(loaded.warnings.len() <= 1_000_000),
+        Err(errors) => assert!(!errors.to_string().is_empty()),
+    }
+});
