@@ -19,7 +19,12 @@ use memfd::{FileSeal, MemfdOptions};
 use passfd::FdPassingExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{audit::Summary, front::notify::NotifyReport, limits::Broken, sys::process};
+use crate::{
+    audit::Summary,
+    front::{api::ApiReport, notify::NotifyReport},
+    limits::Broken,
+    sys::process,
+};
 
 /// The most bytes of one message on the socket.
 const LONGEST: usize = 1 << 20;
@@ -91,6 +96,7 @@ pub(crate) enum Event {
     Ended {
         outcome: Outcome,
         notify: NotifyReport,
+        api: ApiReport,
         summary: Summary,
     },
 }

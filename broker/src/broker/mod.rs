@@ -99,6 +99,9 @@ pub(crate) enum BrokerError {
     /// Serving failed.
     #[error(transparent)]
     Notify(#[from] crate::front::notify::NotifyError),
+    /// Serving lanes failed.
+    #[error(transparent)]
+    Api(#[from] crate::front::api::ApiError),
     /// A thread or pipe could not be made.
     #[error("cannot {0}")]
     System(&'static str, #[source] Errno),

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     front::{
         Context, Starting,
+        api::{self, ApiReport},
         notify::{self, NotifyReport},
     },
     launcher::{self, Programs, Spawned},
@@ -59,7 +60,15 @@ impl Session<'_> {
                 .serve(listener, self.context.clone(), Arc::clone(&stopped))
                 .map_err(failed)?;
         }
-        drop(launched.lane.take());
+        let lanes = launched
+            .lane
+            .take()
+            .map(|lane| {
+                let (context, stopped) = (self.context.clone(), Arc::clone(&stopped));
+                thread("api", move || api::serve(lane, context, stopped.as_fd()))
+            })
+            .transpose()
+            .map_err(failed)?;
         self.serve_programs(&fronts, &stopped).map_err(failed)?;
         let outcome = self.outcome(&launched)?;
         let _gone = kill(launched.launcher, Signal::SIGKILL);
@@ -67,9 +76,14 @@ impl Session<'_> {
         let _reaped = waitpid(launched.launcher, None);
         drop(stop);
         let served = fronts.finish()?;
+        let lanes = match lanes {
+            Some(lanes) => lanes.join().unwrap_or_else(|_| Ok(ApiReport::default()))?,
+            None => ApiReport::default(),
+        };
         self.control.send(&Event::Ended {
             outcome,
             notify: served,
+            api: lanes,
             summary: self.context.audit.finish(),
         })?;
         Ok(())

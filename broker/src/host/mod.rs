@@ -40,7 +40,7 @@ use crate::{
         self,
         control::{Control, Event, Job, Order, Outcome, Start, Streams},
     },
-    front::notify::NotifyReport,
+    front::{api::ApiReport, notify::NotifyReport},
     launcher::Entry,
 };
 
@@ -102,6 +102,8 @@ pub struct Report {
     pub ended: Ended,
     /// What the notify front served.
     pub notify: NotifyReport,
+    /// What the api front served.
+    pub api: ApiReport,
     /// What was decided.
     pub summary: Summary,
 }
@@ -306,6 +308,7 @@ fn report(event: Event) -> Result<Report, HostError> {
     let Event::Ended {
         outcome,
         notify,
+        api,
         summary,
     } = event
     else {
@@ -324,6 +327,7 @@ fn report(event: Event) -> Result<Report, HostError> {
     Ok(Report {
         ended,
         notify,
+        api,
         summary,
     })
 }

@@ -33,6 +33,7 @@ use crate::{
     service::{Answer, Decision, Outcome, Patience},
     session::{Completed, Effect, Outgoing, Pins, Violation},
 };
+use serde::{Deserialize, Serialize};
 
 /// Lanes of one sandbox.
 const LANES: usize = 512;
@@ -56,14 +57,14 @@ pub enum ApiError {
 }
 
 /// What was served.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiReport {
     /// Requests received.
     pub served: u64,
     /// Lanes that there were.
     pub lanes: u64,
     /// Lanes ended for a violation, by its name.
-    pub violations: BTreeMap<&'static str, u64>,
+    pub violations: BTreeMap<String, u64>,
 }
 
 /// A request on its way to a worker.
@@ -197,7 +198,10 @@ impl Front {
         if *violation != Violation::Record(LaneError::Gone) {
             tracing::warn!(%violation, "a lane was ended");
             let mut report = self.report();
-            let count = report.violations.entry(violation.name()).or_default();
+            let count = report
+                .violations
+                .entry(violation.name().to_owned())
+                .or_default();
             *count = count.saturating_add(1);
         }
     }
