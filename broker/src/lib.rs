@@ -12,6 +12,7 @@
 
 pub mod audit;
 mod broker;
+mod control;
 mod files;
 pub mod front;
 pub mod host;

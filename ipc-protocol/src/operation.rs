@@ -456,6 +456,17 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         fronts: Fronts::Notify,
+        broker_calls: &[
+            "openat2",
+            "openat",
+            "statx",
+            "readlinkat",
+            "statmount",
+            "fstatfs",
+            "sched_yield",
+            "faccessat2",
+            "close",
+        ],
         ..row(Operation::Exec, "exec", &[continued("execve")])
     },
     Row {

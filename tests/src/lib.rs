@@ -12,11 +12,13 @@
     reason = "a harness fails its test by panicking"
 )]
 
+mod control;
 mod level;
 mod run;
 mod snapshot;
 mod tree;
 
+pub use control::control;
 pub use level::Level;
 pub use run::{Ended, Run, built, doorward, policy_source};
 pub use snapshot::{Entry, Snapshot};

@@ -72,6 +72,7 @@ pub struct Run<'a> {
     input: Vec<u8>,
     environment: Vec<(OsString, OsString)>,
     options: Vec<OsString>,
+    command: Option<PathBuf>,
     limit: Duration,
 }
 
@@ -96,6 +97,7 @@ impl<'a> Run<'a> {
                 .map(|(name, value)| (name.into(), value.into()))
                 .into(),
             options: Vec::new(),
+            command: None,
             limit: Duration::from_secs(60),
         }
     }
@@ -118,6 +120,13 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn option(mut self, option: impl Into<OsString>) -> Self {
         self.options.push(option.into());
+        self
+    }
+
+    /// Another build of doorward than the one under test.
+    #[must_use]
+    pub fn command(mut self, command: impl Into<PathBuf>) -> Self {
+        self.command = Some(command.into());
         self
     }
 
@@ -149,7 +158,10 @@ impl<'a> Run<'a> {
     /// Runs it under this policy file, which the level's user must be able to read.
     #[must_use]
     pub fn under_file(&self, policy: &Path) -> Ended {
-        let mut command = doorward(self.tree.level());
+        let mut command = match &self.command {
+            Some(command) => self.tree.level().command(command),
+            None => doorward(self.tree.level()),
+        };
         command.args(["run", "--policy"]).arg(policy);
         command.args(&self.options).arg("--").args(&self.words);
         self.perform(command)

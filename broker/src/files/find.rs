@@ -12,13 +12,13 @@ use rustix::io::Errno;
 
 use super::{
     Files,
-    control::{self, Defence},
     course::{Attempt, Course, Fault, denial, reach},
     filesystem::{Beneath, Detail, Filesystem, Pinning, Status},
     mount::MountKind,
     path::Asked,
     roots::Start,
 };
+use crate::control::{self, Defence};
 
 /// Tries of a lookup that the kernel calls off because something was renamed meanwhile.
 const RETRIES: u32 = 64;

@@ -8,7 +8,6 @@
 //! directory and one checked component. Services act on pins alone.
 
 mod attributes;
-mod control;
 mod course;
 mod descriptor;
 mod directory;

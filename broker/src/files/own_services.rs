@@ -20,6 +20,8 @@ use super::{
     own::Own,
 };
 
+const READ_OK: u32 = 4;
+
 fn absent<T>() -> Attempt<T> {
     Err(Fault::Failed(Errno::NOENT))
 }
@@ -245,10 +247,15 @@ impl Files<Kernel> {
             Some(_) => return Err(Fault::denied(Reason::Foreign, Errno::ACCESS)),
             None => self.find(course, path, true, manner)?,
         };
-        match found.status.kind() {
-            Kind::File => Ok(found.name),
-            _ => Err(Fault::Failed(Errno::ACCESS)),
+        if found.status.kind() != Kind::File {
+            return Err(Fault::Failed(Errno::ACCESS));
         }
+        // What cannot be read runs with memory that cannot be read either: no call of it
+        // could be served.
+        if self.filesystem.access(&found.pin, READ_OK).is_err() {
+            return Err(Fault::denied(Reason::Access, Errno::ACCESS));
+        }
+        Ok(found.name)
     }
 
     /// readlink(2).

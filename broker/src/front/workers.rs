@@ -10,12 +10,16 @@ use std::{
     collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread::{Builder, Scope},
+    time::Duration,
 };
 
 /// Requests of one sandbox that run at a time.
 const IN_FLIGHT: usize = 4;
 /// Requests that may wait beside those for what another request brings.
-const PARKED: usize = 64;
+const PARKED: usize = 256;
+/// Each so many of them make all of them look more rarely, by so much.
+const CROWD: usize = 8;
+const PACE: Duration = Duration::from_millis(5);
 /// Requests that may stand in line.
 const LINE: usize = 1024;
 
@@ -49,14 +53,21 @@ pub(super) struct Slot<'a> {
 trait Park: std::fmt::Debug {
     /// Whether another thread takes its place.
     fn park(&self) -> bool;
+    /// How many wait.
+    fn parked(&self) -> usize;
 }
 
 impl Slot<'_> {
-    /// To be called by a request that waits for what another request brings.
-    pub(super) fn waits(&self) {
-        if !self.parked.get() {
-            self.parked.set(self.park.park());
+    /// To be called, before each look, by a request that waits for what another request
+    /// brings. False when too many wait already.
+    pub(super) fn waits(&self) -> bool {
+        if self.parked.get() {
+            let crowds = self.park.parked().checked_div(CROWD).unwrap_or_default();
+            std::thread::sleep(PACE.saturating_mul(u32::try_from(crowds).unwrap_or(u32::MAX)));
+            return true;
         }
+        self.parked.set(self.park.park());
+        self.parked.get()
     }
 
     /// Notes that a signal waits; whether one waited before.
@@ -209,5 +220,9 @@ impl<J: Send> Park for Worker<'_, '_, J> {
         // Without another thread the rest go on with fewer.
         let _replaced = self.spawn();
         true
+    }
+
+    fn parked(&self) -> usize {
+        self.workers.state().parked
     }
 }

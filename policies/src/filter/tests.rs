@@ -180,14 +180,27 @@ fn arguments_are_compared_by_the_bits_the_kernel_looks_at() {
     );
     assert_eq!(ask(&filter, "prctl", [4, 0, 0, 0, 0, 0]), Action::Errno(0));
     assert_eq!(ask(&filter, "prctl", [22, 2, 0, 0, 0, 0]), Action::Errno(1));
-    assert_eq!(
-        ask(&filter, "memfd_create", [0, 1, 0, 0, 0, 0]),
-        Action::Errno(13)
-    );
-    assert_eq!(
-        ask(&filter, "memfd_create", [0, 9, 0, 0, 0, 0]),
-        Action::Allow
-    );
+}
+
+#[test]
+fn a_memory_file_may_become_executable_only_where_a_view_keeps_it_from_being_started() {
+    let policy = plain();
+    let of = |view| {
+        Filter::assemble(&FilterRequest {
+            policy: &policy,
+            arch: Arch::X86_64,
+            notify: true,
+            view,
+            network_namespace: view,
+        })
+        .unwrap()
+    };
+    let (viewed, plainly) = (of(true), of(false));
+    let sealed = [0, 9, 0, 0, 0, 0];
+    let open = [0, 1, 0, 0, 0, 0];
+    assert_eq!(ask(&viewed, "memfd_create", open), Action::Allow);
+    assert_eq!(ask(&plainly, "memfd_create", open), Action::Errno(13));
+    assert_eq!(ask(&plainly, "memfd_create", sealed), Action::Allow);
 }
 
 #[test]

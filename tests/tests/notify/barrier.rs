@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use doorward_tests::Level;
+use doorward_tests::{Level, control};
 
 use crate::bench::Bench;
 
@@ -62,4 +62,14 @@ fn what_a_worker_granted_can_be_executed_at_once() {
     let _leaser = Leaser(leaser.unwrap());
     std::thread::sleep(Duration::from_millis(100));
     clean(&bench, &["barrier", "opened", "300", "./nothing"]);
+}
+
+/// The control: where the broker's copy lives on a little, the same rounds meet it.
+#[test]
+fn control_a_copy_that_outlives_the_answer_is_met() {
+    let bench = bench();
+    let words = ["barrier", "written", "100", "./copy", "nothing"];
+    let run = bench.run(&words).command(control("grant-closed"));
+    let ended = run.under("notify").succeeded();
+    assert_ne!(ended.text(), CLEAN);
 }

@@ -10,4 +10,9 @@
 mod barrier;
 mod bench;
 mod calls;
+mod control;
+mod crowd;
+mod exec;
+mod memory;
+mod own;
 mod signals;

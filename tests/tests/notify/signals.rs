@@ -37,7 +37,7 @@ fn threads_see_eintr_and_no_other_number() {
     with_fifo("threads", "odd 0\n");
 }
 
-/// Without SA_RESTART quick calls may give EINTR, as docs/KERNEL.md says; then nothing was
+/// Without SA_RESTART quick calls may give EINTR, as docs/FILES.md says; then nothing was
 /// done. No creation happens twice, and no other error appears.
 #[test]
 fn a_storm_of_signals_loses_and_repeats_nothing() {

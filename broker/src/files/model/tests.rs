@@ -15,9 +15,9 @@ use super::{
     adversary::{Move, moves},
     text,
 };
+use crate::control::{self, Defence};
 use crate::files::{
     Attempt, Course, Files, Roots, Rules, Turn, Wanted,
-    control::{self, Defence},
     trial::{TrialAsker, path},
 };
 use crate::service::Patience;

@@ -185,8 +185,8 @@ impl Asker for Waiting<'_> {
     }
 
     fn interrupted(&self) -> Option<Errno> {
-        if let Some(slot) = self.slot {
-            slot.waits();
+        if self.slot.is_some_and(|slot| !slot.waits()) {
+            return Some(Errno::NFILE);
         }
         if !self.valid() {
             return Some(Errno::SRCH);

@@ -12,6 +12,7 @@ use doorward_policy::filter::Arch;
 use doorward_protocol::operation::{Call, TABLE};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    fs::{Mode, OFlags},
     io::Errno,
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     audit::Entry,
+    control::{self, Defence},
     front::{
         Context,
         workers::{Slot, Workers},
@@ -270,6 +272,11 @@ impl Front {
                 descriptor,
                 close_on_exec,
             } => {
+                let descriptor = if control::is_off(Defence::OneCopy) {
+                    read_again(memory, second).unwrap_or(descriptor)
+                } else {
+                    descriptor
+                };
                 let _serving_nobody = waiting.slot.map(|_| self.barrier());
                 return responder.descriptor(descriptor, close_on_exec);
             }
@@ -329,6 +336,13 @@ fn put(
     }
     memory.write(address, bytes)?;
     Ok(value)
+}
+
+/// The control: what is opened is not what was decided on.
+fn read_again(memory: Memory, address: u64) -> Option<OwnedFd> {
+    let name = memory.string(address).ok()?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    rustix::fs::openat(rustix::fs::CWD, name, flags, Mode::empty()).ok()
 }
 
 /// readlink cuts what does not fit; getcwd counts its NUL and refuses.

@@ -1,0 +1,59 @@
+//! Positive controls: named defences that a build can leave out, so that a test can show that
+//! what it tries would succeed without them. Such a build has `--cfg doorward_control="NAME"`
+//! and carries a mark; a release build has neither (`tests/tests/notify/control.rs`).
+
+macro_rules! defences {
+    ($($(#[$doc:meta])* $defence:ident = $name:tt,)*) => {
+        /// A defence that can be left out.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Defence {
+            $($(#[$doc])* $defence,)*
+        }
+
+        /// Whether this build leaves a defence out.
+        const fn is_left_out(defence: Defence) -> bool {
+            match defence {
+                $(Defence::$defence => cfg!(doorward_control = $name),)*
+            }
+        }
+
+        /// What a test looks for in a binary.
+        #[cfg(any($(doorward_control = $name),*))]
+        #[used]
+        static MARK: &str = "this doorward was built without one of its defences";
+    };
+}
+
+defences! {
+    /// The name of a pin is read back from the kernel and judged.
+    CanonicalName = "canonical-name",
+    /// What was decided on is what is opened: the asker's memory is read once.
+    OneCopy = "one-copy",
+    /// The broker's copy of a grant is closed before anything else is served.
+    GrantClosed = "grant-closed",
+}
+
+#[cfg(test)]
+thread_local! {
+    static OFF: std::cell::Cell<Option<Defence>> = const { std::cell::Cell::new(None) };
+}
+
+/// Whether a defence is switched off.
+#[cfg(test)]
+pub(crate) fn is_off(defence: Defence) -> bool {
+    OFF.get() == Some(defence) || is_left_out(defence)
+}
+
+/// Whether a defence is switched off.
+#[cfg(not(test))]
+pub(crate) const fn is_off(defence: Defence) -> bool {
+    is_left_out(defence)
+}
+
+/// Does something without a defence.
+#[cfg(test)]
+pub(crate) fn without(defence: Defence, act: impl FnOnce()) {
+    OFF.set(Some(defence));
+    act();
+    OFF.set(None);
+}

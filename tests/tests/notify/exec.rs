@@ -1,0 +1,114 @@
+//! Starting programs: what the rules allow runs, the rest is EACCES and the program goes on.
+
+use doorward_tests::{Ended, Level, Run};
+
+use crate::bench::Bench;
+
+const PROGRAMS: &[&str] = &["exec", "start-fd"];
+
+fn bench(level: Level) -> Bench {
+    let bench = Bench::new(level, PROGRAMS);
+    bench.compile("seven", &["-static", "-nostdlib", "-Os"]);
+    bench.fifo();
+    bench.tree.program("script", "#!/bin/sh\nexit 3\n");
+    bench.tree.program("relative", "#!./seven\n");
+    bench.tree.program("lost", "#!/no/interpreter\n");
+    bench.tree.program("junk", "junk");
+    bench.tree.file("plain", "x");
+    bench.tree.directory("in");
+    bench
+}
+
+/// Every way of starting a program, while other threads ask and wait. The answers of stat and
+/// access agree with what exec does.
+#[test]
+fn as_natively() {
+    for level in Level::ALL {
+        let bench = bench(level);
+        let names = [
+            "exec",
+            "fifo",
+            "./seven",
+            "./script",
+            "./relative",
+            "./lost",
+            "./junk",
+            "./plain",
+            "./missing",
+            "./in",
+        ];
+        let native = bench.run(&names).native().succeeded().text();
+        let ours = under(&bench, &bench.run(&names));
+        assert_eq!(ours.text(), native, "at {level}: {}", ours.error());
+        for line in [
+            "./script: status 3 access ok stat ok\n",
+            "./lost: ENOENT",
+            "./plain: EACCES access EACCES",
+            "system 7\n",
+            "replaced bad 0\nreplaced while waiting bad 0\n",
+        ] {
+            assert!(native.contains(line), "no '{line}' in {native}");
+        }
+    }
+}
+
+fn under(bench: &Bench, run: &Run<'_>) -> Ended {
+    run.under_file(&bench.python_policy())
+}
+
+/// A program outside the rules is refused, and looks so beforehand.
+#[test]
+fn a_denied_program_is_eacces_and_the_shell_goes_on() {
+    let bench = bench(Level::Root);
+    let script = "./seven; echo $?; ./denied; echo $?; [ -x ./denied ]; echo $?";
+    let bytes = std::fs::read(bench.tree.name("seven")).unwrap();
+    bench.tree.program("denied", bytes);
+    let policy = std::fs::read_to_string(bench.python_policy()).unwrap();
+    let policy = policy.replace("\"${CWD}/**\"]\n\n[env]", "\"${CWD}/seven\"]\n\n[env]");
+    assert!(policy.contains("/seven"));
+    let policy = bench.tree.file("../denied.toml", policy);
+    let run = Run::new(&bench.tree, ["/bin/sh", "-c", script]);
+    let ended = run.under_file(&policy);
+    assert_eq!(ended.text(), "7\n126\n1\n", "{}", ended.error());
+}
+
+/// No program is started by a descriptor or from memory; natively all of these run.
+#[test]
+fn nothing_without_a_name_is_started() {
+    for level in Level::ALL {
+        let bench = bench(level);
+        let native = bench.run(&["start-fd"]).native().succeeded().text();
+        assert!(native.contains("execveat memfd ran\nname of memfd ran\n"));
+        let ours = bench.run(&["start-fd"]).under("notify");
+        let ran: Vec<_> = ours
+            .text()
+            .lines()
+            .filter(|line| line.ends_with("ran"))
+            .map(str::to_owned)
+            .collect();
+        let allowed: &[&str] = match Level::WITH_VIEW.contains(&level) {
+            true => &[],
+            // Without a view the name of a file that may be executed leads to it.
+            false => &["name of file ran"],
+        };
+        assert_eq!(ran, allowed, "at {level}: {}{}", ours.text(), ours.error());
+    }
+}
+
+/// Only calls that the kernel alone judges are ever continued.
+#[test]
+fn only_exec_and_changes_of_directory_are_continued() {
+    let bench = Bench::new(Level::Root, &["directory", "descriptors", "open-there"]);
+    let mut seen = std::collections::BTreeSet::new();
+    for program in ["directory", "descriptors"] {
+        let run = bench.run(&[program]).option("--continued");
+        for line in run.under("notify").error().lines() {
+            if let Some(rest) = line.strip_prefix("doorward: continued ") {
+                seen.extend(rest.split(' ').next().map(str::to_owned));
+            }
+        }
+        bench.empty(&["directory", "descriptors", "open-there"]);
+    }
+    let seen: Vec<_> = seen.iter().map(String::as_str).collect();
+    assert_eq!(seen, ["chdir", "execve", "fchdir"]);
+}
