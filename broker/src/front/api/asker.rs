@@ -83,8 +83,8 @@ impl Asker for LaneAsker<'_> {
     }
 
     fn interrupted(&self) -> Option<Errno> {
-        if let Some(slot) = self.slot {
-            slot.waits();
+        if self.slot.is_some_and(|slot| !slot.waits()) {
+            return Some(Errno::NFILE);
         }
         if self.served.is_gone() {
             Some(Errno::SRCH)
