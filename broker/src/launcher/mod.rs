@@ -37,7 +37,7 @@ pub(crate) use report::{Report, exec_failure, wait_status};
 pub(crate) use spawn::{Programs, Spawned};
 pub(crate) use view::{View, ViewRequest};
 
-use crate::{limits::Held, sys::process};
+use crate::{front::api, limits::Held, sys::process};
 
 /// What is run.
 #[derive(Debug)]
@@ -155,7 +155,8 @@ pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launched, LaunchError> {
         .map_err(LaunchError::Socket)
     };
     let (setup, theirs) = pair()?;
-    let (lane, lane_theirs) = launch.api.then(pair).transpose()?.unzip();
+    let lane = || api::pair().map_err(LaunchError::Socket);
+    let (lane, lane_theirs) = launch.api.then(lane).transpose()?.unzip();
     let (spawns, spawns_theirs) = launch.spawns.then(pair).transpose()?.unzip();
     let (status, status_theirs) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(LaunchError::Socket)?;

@@ -71,6 +71,8 @@ enum Kind {
     Directory,
     /// Bound: a file that is executed.
     Program,
+    /// A link, made again: the kernel follows it to a program.
+    Link,
     /// Only the directory it lies in is made.
     Entry,
 }
@@ -281,11 +283,13 @@ fn sources(request: ViewRequest<'_>) -> Vec<Source> {
 fn source(from: &Path, name: PathBuf, executes: bool) -> Option<Source> {
     let pin = rustix::fs::open(from, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&pin).ok()?.st_mode);
+    let link = || from.read_link().is_ok();
     Some(Source {
         pin,
         kind: match (kind, executes) {
             (FileType::Directory, _) => Kind::Directory,
             (_, true) => Kind::Program,
+            (_, false) if link() => Kind::Link,
             (_, false) => Kind::Entry,
         },
         name,
@@ -296,9 +300,9 @@ fn bind(source: &Source) -> Result<(), Failure> {
     let shown = source.name.display();
     let relative = source.name.strip_prefix("/").unwrap_or(&source.name);
     let target = Path::new(BASE).join(relative);
-    let placed = place(&target, source.kind)
-        .map_err(|errno| (format!("making {shown} in the view"), errno))?;
-    if !placed || source.kind == Kind::Entry {
+    let placed =
+        place(source, &target).map_err(|errno| (format!("making {shown} in the view"), errno))?;
+    if !placed || matches!(source.kind, Kind::Entry | Kind::Link) {
         return Ok(());
     }
     let from = format!("/proc/self/fd/{}", source.pin.as_raw_fd());
@@ -313,17 +317,18 @@ fn bind(source: &Source) -> Result<(), Failure> {
 
 /// Makes the mount point; `false` if it cannot be, because an earlier bind, which is
 /// read-only, holds its place without it.
-fn place(target: &Path, kind: Kind) -> Result<bool, Errno> {
+fn place(source: &Source, target: &Path) -> Result<bool, Errno> {
     let parent = target.parent().unwrap_or(target);
-    let directory = match kind {
+    let directory = match source.kind {
         Kind::Directory => target,
-        Kind::Program | Kind::Entry => parent,
+        Kind::Program | Kind::Link | Kind::Entry => parent,
     };
     if target.symlink_metadata().is_ok() {
         return Ok(true);
     }
-    let made = std::fs::create_dir_all(directory).and_then(|()| match kind {
+    let made = std::fs::create_dir_all(directory).and_then(|()| match source.kind {
         Kind::Program => std::fs::File::create(target).map(drop),
+        Kind::Link => std::os::unix::fs::symlink(source.name.read_link()?, target),
         Kind::Directory | Kind::Entry => Ok(()),
     });
     match made.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)) {
