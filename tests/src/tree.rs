@@ -1,7 +1,7 @@
 //! A directory of a test's own.
 
 use std::{
-    os::unix::fs::{PermissionsExt, chown, symlink},
+    os::unix::fs::{PermissionsExt, lchown, symlink},
     path::{Path, PathBuf},
 };
 
@@ -93,6 +93,7 @@ impl Tree {
     pub fn link(&self, target: &str, relative: &str) -> PathBuf {
         let path = self.name(relative);
         symlink(target, &path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        self.own(&path);
         path
     }
 
@@ -106,7 +107,7 @@ impl Tree {
 
     fn own(&self, path: &Path) {
         let (user, group) = self.level.ids();
-        chown(path, Some(user), Some(group))
+        lchown(path, Some(user), Some(group))
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }

@@ -14,8 +14,8 @@ mod supervise;
 
 use std::{
     ffi::{CString, OsString},
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    path::{Path, PathBuf},
+    os::unix::ffi::OsStringExt,
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -203,11 +203,7 @@ fn serve(
         policy: &start.policy,
         scratch: scratch.path(),
     })?;
-    let seen = match scratch.path() {
-        Some(_) if view.is_some() => Some(Path::new("/tmp")),
-        own => own,
-    };
-    let environment = block(start.environment, seen);
+    let environment = block(start.environment, scratch.path().is_some());
     let landlock = confine::domain(&start.policy, scratch.path())?;
     let namespaces = Namespaces::of(view.as_ref());
     let held = limits.facts(namespaces);
@@ -300,9 +296,9 @@ fn task(job: Job, entries: &'static [Entry]) -> Result<Task, BrokerError> {
     })
 }
 
-/// The environment as execve(2) takes it; `TMPDIR` is the scratch directory.
-fn block(environment: Vec<(Vec<u8>, Vec<u8>)>, scratch: Option<&Path>) -> Vec<CString> {
-    let temporary = scratch.map(|path| (b"TMPDIR".to_vec(), path.as_os_str().as_bytes().to_vec()));
+/// The environment as execve(2) takes it; `TMPDIR` is the scratch directory, as the services name it.
+fn block(environment: Vec<(Vec<u8>, Vec<u8>)>, scratch: bool) -> Vec<CString> {
+    let temporary = scratch.then(|| (b"TMPDIR".to_vec(), b"/tmp".to_vec()));
     environment
         .into_iter()
         .filter(|(name, _)| temporary.is_none() || name != b"TMPDIR")

@@ -177,6 +177,8 @@ impl<F: Filesystem> Files<F> {
             self.decide(course, found, Access::Write, special)?;
         }
         match kind {
+            // The C library's fchmodat(AT_SYMLINK_NOFOLLOW) opens so, and says this of a link.
+            Kind::Link if wanted.has(OFlags::PATH) => return Err(Fault::Failed(Errno::OPNOTSUPP)),
             Kind::Link => return Err(Fault::Failed(Errno::LOOP)),
             Kind::Directory if wanted.writes() || wanted.has(OFlags::TRUNC) => {
                 return Err(Fault::Failed(Errno::ISDIR));

@@ -31,12 +31,13 @@ const PIECE: usize = 16 * 1024;
 impl Sandbox {
     /// Runs it to its end in the foreground: where standard input is a terminal it gets a
     /// pseudo-terminal of its own, and this process's signals are forwarded. To be called
-    /// while the process has one thread, since it blocks those signals.
+    /// while the process has one thread, since it blocks those signals: after the start,
+    /// because what is blocked is inherited. One that comes before ends this process, and
+    /// the sandbox with it.
     ///
     /// # Errors
     /// [`HostError`] when nothing was started, or its end is not known.
     pub fn run(mut self) -> Result<Report, HostError> {
-        let signals = signals()?;
         let failed = |errno| HostError::System("set up the terminal", errno);
         let mut terminal = Terminal::open().map_err(failed)?;
         if let Some(terminal) = &terminal {
@@ -48,6 +49,7 @@ impl Sandbox {
             self.terminal = true;
         }
         let running = self.start()?;
+        let signals = signals()?;
         match &mut terminal {
             Some(terminal) => terminal.enter().map_err(failed)?,
             None => let_go().map_err(failed)?,
@@ -75,8 +77,7 @@ fn let_go() -> Result<(), Errno> {
     rustix::stdio::dup2_stdout(null)
 }
 
-/// Blocks what is forwarded, and reads it from a descriptor. The broker and the sandboxee
-/// begin with what was blocked before.
+/// Blocks what is forwarded, and reads it from a descriptor.
 fn signals() -> Result<SignalFd, HostError> {
     let failed = |error: nix::errno::Errno| {
         HostError::System("take the signals", Errno::from_raw_os_error(error as i32))

@@ -251,9 +251,14 @@ fn sources(request: ViewRequest<'_>) -> Vec<Source> {
         .policy
         .hull()
         .iter()
-        .map(|root| {
+        .filter_map(|root| {
             let name = PathBuf::from(std::ffi::OsStr::from_bytes(root.name.as_bytes()));
-            (name.clone(), name, root.executes)
+            let name = if root.writes && !root.literal {
+                to_be_made(name)?
+            } else {
+                name
+            };
+            Some((name.clone(), name, root.executes))
         })
         .collect();
     if let Some(scratch) = request.scratch {
@@ -294,6 +299,15 @@ fn source(from: &Path, name: PathBuf, executes: bool) -> Option<Source> {
         },
         name,
     })
+}
+
+/// A directory that the sandboxee may make is entered by way of the nearest one that is
+/// there; the view then shows that names beside it exist, to chdir(2) alone.
+fn to_be_made(name: PathBuf) -> Option<PathBuf> {
+    let there = name
+        .ancestors()
+        .find(|path| path.symlink_metadata().is_ok())?;
+    (there != Path::new("/")).then(|| there.to_path_buf())
 }
 
 fn bind(source: &Source) -> Result<(), Failure> {
