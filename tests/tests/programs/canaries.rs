@@ -1,7 +1,7 @@
 //! Beside everything that a committed policy grants lies a canary that it refuses.
 //!
 //! What is granted is read from the text of the policy, not asked of doorward: a rule is a
-//! name, or a directory followed by `/**`, or a pattern whose directory is taken whole. The
+//! name, or a directory followed by `/**`, or `/*` with text that names contain. The
 //! probe is a static program that really opens; it runs under the committed policy with
 //! leave to start the probe added, and nothing else.
 
@@ -39,6 +39,8 @@ int main(int count, char **words)
 struct Grants {
     literal: BTreeSet<PathBuf>,
     below: Vec<PathBuf>,
+    /// A directory, and what the names in it contain.
+    alike: Vec<(PathBuf, String)>,
 }
 
 impl Grants {
@@ -46,6 +48,7 @@ impl Grants {
         let mut grants = Self {
             literal: BTreeSet::new(),
             below: Vec::new(),
+            alike: Vec::new(),
         };
         for word in words {
             let rules = policy.get(section).and_then(|table| table.get(word));
@@ -65,14 +68,24 @@ impl Grants {
                 self.literal.insert(rule.into());
             }
             Some(star) => {
-                let directory = &rule[..rule[..star].rfind('/').unwrap()];
-                self.below.push(directory.into());
+                let (directory, tail) = rule.split_at(rule[..star].rfind('/').unwrap());
+                match tail.trim_matches(['/', '*']) {
+                    middle if !middle.contains(['/', '*']) && tail.starts_with("/*.") => {
+                        self.alike.push((directory.into(), middle.into()));
+                    }
+                    _ => self.below.push(directory.into()),
+                }
             }
         }
     }
 
     fn cover(&self, path: &Path) -> bool {
-        self.literal.contains(path) || self.below.iter().any(|above| path.starts_with(above))
+        let alike = |(directory, middle): &(PathBuf, String)| {
+            path.parent() == Some(directory) && path.to_string_lossy().contains(middle)
+        };
+        self.literal.contains(path)
+            || self.below.iter().any(|above| path.starts_with(above))
+            || self.alike.iter().any(alike)
     }
 }
 
@@ -134,7 +147,7 @@ fn pairs(own: &Grants, granted_elsewhere: &[&Grants], tree: &Tree, mode: char) -
             Some(tree.file(&relative(name), "granted"))
         } else {
             Some(name.canonicalize().unwrap_or_else(|_| name.clone()))
-                .filter(|path| path.is_file() && covered(path))
+                .filter(|path| path.is_file() && own.cover(path))
         };
         let above = name.parent().unwrap();
         let canary = if ours {
@@ -150,10 +163,16 @@ fn pairs(own: &Grants, granted_elsewhere: &[&Grants], tree: &Tree, mode: char) -
             Some(tree.file(&relative(&beside), "canary"))
         } else {
             let near = std::fs::read_dir(above).into_iter().flatten().flatten();
-            let near = near.map(|entry| entry.path()).filter(|path| path.is_file());
-            near.filter(|path| !path.is_symlink())
-                .chain(std::iter::once(()).flat_map(|()| files(above)))
-                .find(|path| !covered(path))
+            let near: Vec<_> = near.map(|entry| entry.path()).collect();
+            let refused = |path: &PathBuf| {
+                let real = path.canonicalize().unwrap_or_default();
+                real.is_file() && !covered(path) && !covered(&real)
+            };
+            // Files before links, and what lies right beside before what lies deeper.
+            let file = near.iter().find(|path| !path.is_symlink() && refused(path));
+            let link = near.iter().find(|path| refused(path));
+            let near = file.or(link).cloned();
+            near.or_else(|| files(above).into_iter().find(refused))
         };
         let canary =
             canary.unwrap_or_else(|| panic!("{}: nothing to refuse beside it", name.display()));
