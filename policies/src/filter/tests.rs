@@ -77,6 +77,7 @@ fn every_number_means_what_the_groups_say() {
                 assert_eq!(action, Action::Kill, "{arch:?} {name}");
             } else if ![
                 "clone",
+                "memfd_create",
                 "fcntl",
                 "prlimit64",
                 "personality",
