@@ -245,6 +245,12 @@ impl Policy {
             .as_deref()
     }
 
+    /// The policies other than this one that typed spawns start programs under.
+    pub fn program_policies(&self) -> impl Iterator<Item = &str> {
+        let programs = self.compiled.programs.iter();
+        programs.filter_map(|program| program.policy.as_deref())
+    }
+
     /// Whether it has any `net.connect` rule for TCP, so that the broker makes TCP sockets.
     pub fn has_tcp(&self) -> bool {
         !self.compiled.tcp.is_empty()

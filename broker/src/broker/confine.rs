@@ -10,7 +10,6 @@ use std::{
 };
 
 use doorward_policy::{
-    Policy,
     filter::{Arch, Filter},
     policy::HullRoot,
 };
@@ -30,7 +29,7 @@ use crate::{launcher, sys::process};
 ///
 /// What a literal read rule names is granted itself, so what takes its place later is out
 /// of reach; for what may be created, removed or replaced it is the directory.
-pub(super) fn domain(policy: &Policy, scratch: Option<&Path>) -> Result<bool, RulesetError> {
+pub(super) fn domain(hull: &[HullRoot], scratch: Option<&Path>) -> Result<bool, RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ABI::V6))?
@@ -41,8 +40,8 @@ pub(super) fn domain(policy: &Policy, scratch: Option<&Path>) -> Result<bool, Ru
     if let Some(scratch) = scratch {
         ruleset = beneath(ruleset, scratch, looked | changes())?;
     }
-    for root in policy.hull() {
-        ruleset = granted(ruleset, &root)?;
+    for root in hull {
+        ruleset = granted(ruleset, root)?;
     }
     let status = ruleset.restrict_self()?;
     Ok(status.ruleset != RulesetStatus::NotEnforced)

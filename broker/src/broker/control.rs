@@ -48,6 +48,8 @@ pub(crate) enum Job {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Start {
     pub(crate) policy: Policy,
+    /// Policies that typed spawns start programs under, by the name the policy has for each.
+    pub(crate) others: Vec<(String, Policy)>,
     pub(crate) job: Job,
     /// Variables of the sandboxee: name and value.
     pub(crate) environment: Vec<(Vec<u8>, Vec<u8>)>,

@@ -21,7 +21,7 @@ use std::{
 
 use doorward_policy::{
     Policy,
-    policy::{CodeMap, Front, IdentityUser},
+    policy::{CodeMap, Front, HullRoot, IdentityUser},
 };
 use nix::unistd::Pid;
 use rustix::io::Errno;
@@ -199,12 +199,16 @@ fn serve(
     if start.policy.identity == IdentityUser::Isolated {
         return Err(BrokerError::Identity);
     }
+    let hull: Vec<HullRoot> = std::iter::once(&start.policy)
+        .chain(start.others.iter().map(|(_, other)| other))
+        .flat_map(Policy::hull)
+        .collect();
     let view = View::make(ViewRequest {
-        policy: &start.policy,
+        hull: &hull,
         scratch: scratch.path(),
     })?;
     let environment = block(start.environment, scratch.path().is_some());
-    let landlock = confine::domain(&start.policy, scratch.path())?;
+    let landlock = confine::domain(&hull, scratch.path())?;
     let namespaces = Namespaces::of(view.as_ref());
     let held = limits.facts(namespaces);
     required(&start.policy, held, landlock)?;
@@ -221,23 +225,32 @@ fn serve(
         notify,
         api,
         spawns: api && starts_programs(&policy),
+        others: &start.others,
         limits,
     })?;
     // What the sandboxee closes is not to stay open here.
     drop((streams.standard, view));
     let programs = launched.spawns.take().map(Programs::new);
-    let services = Services::new(Setup {
-        policy: Arc::clone(&policy),
-        scratch: scratch.open()?,
-        view: namespaces.available,
-        network: policy.has_tcp(),
-        map_foreign_ids: namespaces.available && namespaces.user,
-        spawn: programs
-            .clone()
-            .map(|programs| Box::new(programs) as Box<dyn Spawner + Send + Sync>),
-    })?;
+    let services = |policy: Arc<Policy>, spawn| -> Result<Arc<Services>, BrokerError> {
+        Ok(Arc::new(Services::new(Setup {
+            network: policy.has_tcp(),
+            policy,
+            scratch: scratch.open()?,
+            view: namespaces.available,
+            map_foreign_ids: namespaces.available && namespaces.user,
+            spawn,
+        })?))
+    };
+    let connects = start.others.iter().any(|(_, other)| other.connects()) || policy.connects();
+    let others = start
+        .others
+        .into_iter()
+        .map(|(name, other)| Ok((name, services(Arc::new(other), None)?)))
+        .collect::<Result<_, BrokerError>>()?;
+    let spawner = |programs: Arc<Programs>| Box::new(programs) as Box<dyn Spawner + Send + Sync>;
+    let services = services(Arc::clone(&policy), programs.clone().map(spawner))?;
     let facts = layers::start(&policy, if notify { "notify" } else { "api" }, held);
-    confine::last(policy.connects()).map_err(|(step, errno)| BrokerError::Confine(step, errno))?;
+    confine::last(connects).map_err(|(step, errno)| BrokerError::Confine(step, errno))?;
     // It has a thread of its own, so it comes after the filter.
     let log = Log::new(
         Arc::clone(&policy),
@@ -246,7 +259,7 @@ fn serve(
         streams.audit,
     );
     let context = Context {
-        services: Arc::new(services),
+        services,
         audit: Arc::new(log),
         starting: None,
     };
@@ -254,6 +267,7 @@ fn serve(
         control,
         context: &context,
         programs,
+        others,
         limits,
     }
     .supervise(launched)

@@ -2,6 +2,7 @@
 //! ends what is left of it.
 
 use std::{
+    collections::BTreeMap,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
@@ -28,6 +29,7 @@ use crate::{
     },
     launcher::{self, Programs, Spawned},
     limits::{Held, Watch},
+    service::Services,
     sys::process,
 };
 
@@ -37,6 +39,8 @@ pub(super) struct Session<'a> {
     pub(super) context: &'a Context,
     /// Programs of typed spawns.
     pub(super) programs: Option<Arc<Programs>>,
+    /// The services of programs that run under another policy.
+    pub(super) others: BTreeMap<String, Arc<Services>>,
     /// What holds its limits.
     pub(super) limits: &'a Held,
 }
@@ -97,10 +101,15 @@ impl Session<'_> {
         let (fronts, stopped) = (Arc::clone(fronts), Arc::clone(stopped));
         // The services own the programs, so the programs must not own the services.
         let services = Arc::downgrade(&self.context.services);
+        let others = self.others.clone();
         let audit = Arc::clone(&self.context.audit);
         programs.serve_with(Box::new(move |spawned: Spawned| {
+            let services = match &spawned.policy {
+                Some(policy) => others.get(policy).cloned(),
+                None => services.upgrade(),
+            };
             let context = Context {
-                services: services.upgrade().ok_or(Errno::AGAIN)?,
+                services: services.ok_or(Errno::AGAIN)?,
                 audit: Arc::clone(&audit),
                 starting: Some(Arc::new(Starting::new(spawned.name))),
             };

@@ -17,7 +17,7 @@ use std::{
             process::{CommandExt, ExitStatusExt},
         },
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc,
@@ -25,7 +25,7 @@ use std::{
     },
 };
 
-use doorward_policy::Policy;
+use doorward_policy::{Expansion, Policy, PolicyErrors};
 use rustix::io::Errno;
 
 pub use crate::{
@@ -117,6 +117,9 @@ pub enum HostError {
     /// [`init`] was not called.
     #[error("call doorward::init first in main: the broker is this executable, started anew")]
     NotInitialised,
+    /// A policy that a program of the policy is to run under cannot be read.
+    #[error("a policy that [[exec.program]] names is wrong: {0}")]
+    Policy(#[from] PolicyErrors),
     /// The broker could not be started.
     #[error("cannot start the broker")]
     Broker(#[source] std::io::Error),
@@ -181,6 +184,7 @@ impl Sandbox {
             },
         };
         let start = Start {
+            others: others(&self.policy)?,
             policy: Arc::unwrap_or_clone(self.policy),
             job,
             environment: environment
@@ -201,6 +205,24 @@ impl Sandbox {
         };
         Running::begin(&start, &streams)
     }
+}
+
+/// The other policies that programs of typed spawns get.
+fn others(policy: &Policy) -> Result<Vec<(String, Policy)>, HostError> {
+    let expansion = Expansion::of_process(rustix::process::getuid().as_raw());
+    let mut others: Vec<(String, Policy)> = Vec::new();
+    for name in policy.program_policies() {
+        if others.iter().any(|(known, _)| known == name) {
+            continue;
+        }
+        let loaded = if name.starts_with("builtin:") {
+            Policy::builtin(name, &expansion)
+        } else {
+            Policy::load(Path::new(name), &expansion)
+        };
+        others.push((name.to_owned(), loaded?.policy));
+    }
+    Ok(others)
 }
 
 /// Duplicates of this process's standard streams.

@@ -158,7 +158,24 @@ impl Init<'_> {
         match process::fork() {
             Err(errno) => order.report.failed("forking the program", errno),
             Ok(None) => {
+                let other = |name: &String| {
+                    let mut others = self.launch.others.iter();
+                    others
+                        .find(|(known, _)| known == name)
+                        .map(|(_, other)| other)
+                };
+                let policy = match &order.policy {
+                    Some(name) => other(name),
+                    None => Some(self.launch.policy),
+                };
+                let Some(policy) = policy else {
+                    order
+                        .report
+                        .failed("finding the program's policy", rustix::io::Errno::NOENT);
+                    process::exit(127)
+                };
                 let launch = Launch {
+                    policy,
                     task: order.task,
                     pin: Some(&order.pin),
                     terminal: false,

@@ -73,6 +73,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) api: bool,
     /// Whether further programs may be started beside it.
     pub(crate) spawns: bool,
+    /// Policies that those may run under, by name.
+    pub(crate) others: &'a [(String, Policy)],
     /// What holds its limits.
     pub(crate) limits: &'a Held,
 }

@@ -36,6 +36,8 @@ const LONGEST: usize = 192 * 1024;
 #[derive(Serialize, Deserialize)]
 struct Words {
     number: u32,
+    /// By its name in the policy that allowed it; none for that policy itself.
+    policy: Option<String>,
     program: Vec<u8>,
     arguments: Vec<Vec<u8>>,
 }
@@ -43,6 +45,7 @@ struct Words {
 /// What the init is asked to start.
 pub(super) struct Order {
     pub(super) number: u32,
+    pub(super) policy: Option<String>,
     pub(super) task: Task,
     pub(super) pin: OwnedFd,
     pub(super) report: Report,
@@ -81,6 +84,7 @@ impl Order {
             .collect();
         Ok(Some(Self {
             number: words.number,
+            policy: words.policy,
             task: Task::Exec(program, arguments?),
             pin,
             report: Report::new(report),
@@ -104,6 +108,8 @@ pub(crate) struct Spawned {
     pub(crate) listener: OwnedFd,
     /// The name that its first exec asks for.
     pub(crate) name: AbsName,
+    /// The policy it runs under, if it is another than the asker's.
+    pub(crate) policy: Option<String>,
 }
 
 /// Serves the notifications of a spawned program until `stop`.
@@ -183,6 +189,7 @@ impl Programs {
         program: &AbsName,
         pin: &OwnedFd,
         arguments: &[&[u8]],
+        policy: Option<&str>,
     ) -> Result<(), Errno> {
         let (ours, theirs) = socketpair(
             AddressFamily::UNIX,
@@ -192,6 +199,7 @@ impl Programs {
         )?;
         let words = encode_trusted(&Words {
             number,
+            policy: policy.map(str::to_owned),
             program: program.as_bytes().to_vec(),
             arguments: arguments.iter().map(|word| word.to_vec()).collect(),
         })
@@ -217,6 +225,7 @@ impl Programs {
         let spawned = Spawned {
             listener: ready.listener.ok_or(Errno::IO)?,
             name: program.clone(),
+            policy: policy.map(str::to_owned),
         };
         self.serve.get().ok_or(Errno::AGAIN)?(spawned)?;
         match report::exec_failure(ours.as_fd()) {
@@ -227,9 +236,15 @@ impl Programs {
 }
 
 impl Spawner for Arc<Programs> {
-    fn start(&self, program: &AbsName, pin: OwnedFd, arguments: &[&[u8]]) -> Result<u32, Errno> {
+    fn start(
+        &self,
+        program: &AbsName,
+        pin: OwnedFd,
+        arguments: &[&[u8]],
+        policy: Option<&str>,
+    ) -> Result<u32, Errno> {
         let number = self.number()?;
-        match self.order(number, program, &pin, arguments) {
+        match self.order(number, program, &pin, arguments, policy) {
             Ok(()) => Ok(number),
             Err(errno) => {
                 self.ends().programs.remove(&number);

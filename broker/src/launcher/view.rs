@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use doorward_policy::Policy;
+use doorward_policy::policy::HullRoot;
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
@@ -46,7 +46,7 @@ const KINDS: [(&str, CloneFlags); 5] = [
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ViewRequest<'a> {
     /// Whose directory roots are bound.
-    pub(crate) policy: &'a Policy,
+    pub(crate) hull: &'a [HullRoot],
     /// The directory behind /tmp and /var/tmp, if the policy has one.
     pub(crate) scratch: Option<&'a Path>,
 }
@@ -248,8 +248,7 @@ fn build(request: ViewRequest<'_>) -> Result<(), Failure> {
 /// and the directories that other files lie in.
 fn sources(request: ViewRequest<'_>) -> Vec<Source> {
     let mut names: Vec<(PathBuf, PathBuf, bool)> = request
-        .policy
-        .hull()
+        .hull
         .iter()
         .filter_map(|root| {
             let name = PathBuf::from(std::ffi::OsStr::from_bytes(root.name.as_bytes()));

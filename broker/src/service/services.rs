@@ -287,7 +287,12 @@ impl Services {
         };
         let manner = Manner::of(true, Detail::Identity);
         let found = self.files.find(course, path, false, manner)?;
-        course.obey(self.policy.decide_spawn(&found.name, arguments))?;
+        let verdict = self.policy.decide_spawn(&found.name, arguments);
+        course.obey(verdict)?;
+        let policy = match verdict {
+            Verdict::Allow(rule) => self.policy.program_policy(rule),
+            Verdict::Deny(_) => None,
+        };
         if found.status.kind() != Kind::File {
             return Err(Fault::Failed(Errno::ACCESS));
         }
@@ -295,7 +300,7 @@ impl Services {
             return Err(Fault::WouldBlock);
         }
         let pin = rustix::io::fcntl_dupfd_cloexec(&*found.pin, 0)?;
-        let process = spawner.start(&found.name, pin, arguments)?;
+        let process = spawner.start(&found.name, pin, arguments, policy)?;
         Ok(Answer::Value(i64::from(process)))
     }
 

@@ -6,9 +6,17 @@ use seccompiler::{SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Comp
 use super::classes::{Classes, NOTIFY, Test, low, masked};
 use super::{Arch, Filter, FilterError, FilterRequest};
 use crate::groups;
+use crate::policy::CodeMap;
 
 /// The `CLONE_NEW*` bits of clone(2).
 pub(super) const NEW_NAMESPACES: u64 = 0x7e02_0000;
+/// Calls that can make memory executable: which argument says so, by which bit.
+const EXECUTABLE: &[(&str, u8, u64)] = &[
+    ("mmap", 2, 4),
+    ("mprotect", 2, 4),
+    ("pkey_mprotect", 2, 4),
+    ("shmat", 2, 0o100_000),
+];
 const FAST_OPEN: u64 = 0x2000_0000;
 const EMPTY_PATH: u64 = 0x1000;
 
@@ -87,15 +95,30 @@ impl Draft<'_> {
 
     /// Calls without argument rules come first, so that the kernel's bitmap serves them.
     fn allowed(&mut self) -> Result<(), FilterError> {
-        for (_, names) in groups::ALLOWED {
-            for name in *names {
+        let never = self.request.policy.code == CodeMap::Never;
+        for name in groups::ALLOWED.iter().flat_map(|(_, names)| *names) {
+            if !(never && EXECUTABLE.iter().any(|(call, ..)| call == name)) {
                 self.allow(name, &[])?;
             }
         }
         Ok(())
     }
 
+    /// `[code] map = "never"`: no executable memory beyond what there is at the start.
+    fn code(&mut self) -> Result<(), FilterError> {
+        if self.request.policy.code != CodeMap::Never {
+            return Ok(());
+        }
+        for (call, index, executable) in EXECUTABLE {
+            self.allow(call, &[masked(*index, *executable, 0)])?;
+        }
+        EXECUTABLE
+            .iter()
+            .try_for_each(|(call, ..)| self.errno(13, &[call]))
+    }
+
     fn by_argument(&mut self) -> Result<(), FilterError> {
+        self.code()?;
         self.processes()?;
         self.descriptors()?;
         self.sockets()
