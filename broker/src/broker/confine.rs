@@ -24,12 +24,15 @@ use rustix::{
 
 use crate::{launcher, sys::process};
 
-/// Enters the domain: the directory hull of the allow rules, the scratch directory and
-/// /proc. Whether Landlock holds here.
+/// The domain to be entered: the directory hull of the allow rules, the scratch directory and
+/// /proc.
 ///
 /// What a literal read rule names is granted itself, so what takes its place later is out
 /// of reach; for what may be created, removed or replaced it is the directory.
-pub(super) fn domain(hull: &[HullRoot], scratch: Option<&Path>) -> Result<bool, RulesetError> {
+pub(super) fn domain(
+    hull: &[HullRoot],
+    scratch: Option<&Path>,
+) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ABI::V6))?
@@ -43,8 +46,19 @@ pub(super) fn domain(hull: &[HullRoot], scratch: Option<&Path>) -> Result<bool, 
     for root in hull {
         ruleset = granted(ruleset, root)?;
     }
-    let status = ruleset.restrict_self()?;
+    Ok(ruleset)
+}
+
+/// Enters it. Whether Landlock holds here.
+pub(super) fn enter(domain: RulesetCreated) -> Result<bool, RulesetError> {
+    let status = domain.restrict_self()?;
     Ok(status.ruleset != RulesetStatus::NotEnforced)
+}
+
+/// The filter for [`last`].
+pub(super) fn filter(network: bool) -> Result<Filter, (&'static str, Errno)> {
+    Filter::of_broker(Arch::native(), network)
+        .map_err(|_| ("making the broker's filter", Errno::INVAL))
 }
 
 /// What changing files takes; never devices.
@@ -133,7 +147,7 @@ fn pin(path: &Path) -> Option<(OwnedFd, FileType)> {
 
 /// The last step, before threads are made: no capabilities, not dumpable, and the filter
 /// of the operation table.
-pub(super) fn last(network: bool) -> Result<(), (&'static str, Errno)> {
+pub(super) fn last(filter: &Filter) -> Result<(), (&'static str, Errno)> {
     launcher::capabilities().map_err(|errno| ("dropping the broker's capabilities", errno))?;
     let set = |option, value, step| process::prctl(option, value).map_err(|errno| (step, errno));
     set(
@@ -142,8 +156,6 @@ pub(super) fn last(network: bool) -> Result<(), (&'static str, Errno)> {
         "setting the broker's no_new_privs",
     )?;
     set(libc::PR_SET_DUMPABLE, 0, "hiding the broker's memory")?;
-    let filter = Filter::of_broker(Arch::native(), network)
-        .map_err(|_| ("making the broker's filter", Errno::INVAL))?;
     process::load_filter(filter.instructions(), false)
         .map(drop)
         .map_err(|errno| ("loading the broker's filter", errno))

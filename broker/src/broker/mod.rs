@@ -203,17 +203,24 @@ fn serve(
         .chain(start.others.iter().map(|(_, other)| other))
         .flat_map(Policy::hull)
         .collect();
-    let view = View::make(ViewRequest {
+    let connects =
+        start.others.iter().any(|(_, other)| other.connects()) || start.policy.connects();
+    let rising = View::begin(ViewRequest {
         hull: &hull,
         scratch: scratch.path(),
     })?;
+    // What can be made ready meanwhile.
+    let domain = confine::domain(&hull, scratch.path())?;
+    let confined = |(step, errno)| BrokerError::Confine(step, errno);
+    let filter = confine::filter(connects).map_err(confined)?;
+    let view = rising.finish()?;
     let environment = block(start.environment, scratch.path().is_some());
-    let landlock = confine::domain(&hull, scratch.path())?;
+    let landlock = confine::enter(domain)?;
     let namespaces = Namespaces::of(view.as_ref());
     let held = limits.facts(namespaces);
     required(&start.policy, held, landlock)?;
     let policy = Arc::new(start.policy);
-    let mut launched = launch(&Launch {
+    let mut launching = launch(&Launch {
         policy: &policy,
         task: task(start.job, entries)?,
         pin: None,
@@ -230,7 +237,7 @@ fn serve(
     })?;
     // What the sandboxee closes is not to stay open here.
     drop((streams.standard, view));
-    let programs = launched.spawns.take().map(Programs::new);
+    let programs = launching.spawns.take().map(Programs::new);
     let services = |policy: Arc<Policy>, spawn| -> Result<Arc<Services>, BrokerError> {
         Ok(Arc::new(Services::new(Setup {
             network: policy.has_tcp(),
@@ -241,7 +248,6 @@ fn serve(
             spawn,
         })?))
     };
-    let connects = start.others.iter().any(|(_, other)| other.connects()) || policy.connects();
     let others = start
         .others
         .into_iter()
@@ -250,7 +256,8 @@ fn serve(
     let spawner = |programs: Arc<Programs>| Box::new(programs) as Box<dyn Spawner + Send + Sync>;
     let services = services(Arc::clone(&policy), programs.clone().map(spawner))?;
     let facts = layers::start(&policy, if notify { "notify" } else { "api" }, held);
-    confine::last(connects).map_err(|(step, errno)| BrokerError::Confine(step, errno))?;
+    let launched = launching.ready()?;
+    confine::last(&filter).map_err(confined)?;
     // It has a thread of its own, so it comes after the filter.
     let log = Log::new(
         Arc::clone(&policy),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use doorward::host::{Ended, HostError, Program, ProgramError, Report, Sandbox};
+use doorward::host::{Ended, HostError, Program, ProgramError, Report, Sandbox, Spare};
 use doorward_policy::policy;
 use rustix::{
     fs::{Mode, OFlags},
@@ -76,6 +76,11 @@ impl Run {
             Ok(audit) => audit,
             Err(text) => return fail(&text),
         };
+        // It gets ready while the policy is read.
+        let broker = match Spare::start() {
+            Ok(broker) => broker,
+            Err(error) => return fail(&told(&error)),
+        };
         let mut policy = match load(&self.policy) {
             Ok(loaded) => loaded.policy,
             Err(errors) => return fail(&errors.to_string()),
@@ -85,7 +90,8 @@ impl Run {
             Some(Front::Notify) => policy::Front::Notify,
             None => policy.front,
         };
-        let mut sandbox = Sandbox::new(Arc::new(policy), Program::Command(self.command));
+        let program = Program::Command(self.command);
+        let mut sandbox = Sandbox::new(Arc::new(policy), program).broker(broker);
         if let Some(audit) = audit {
             sandbox = sandbox.audit(audit);
         }

@@ -80,6 +80,7 @@ pub struct Sandbox {
     audit: Option<OwnedFd>,
     streams: Option<[OwnedFd; 3]>,
     terminal: bool,
+    broker: Option<Spare>,
 }
 
 /// How a sandbox ended.
@@ -146,7 +147,15 @@ impl Sandbox {
             audit: None,
             streams: None,
             terminal: false,
+            broker: None,
         }
+    }
+
+    /// Uses a broker process that was started before.
+    #[must_use]
+    pub fn broker(mut self, spare: Spare) -> Self {
+        self.broker = Some(spare);
+        self
     }
 
     /// Where audit records go: a file or pipe opened for writing.
@@ -168,9 +177,10 @@ impl Sandbox {
     /// # Errors
     /// [`HostError`]; then nothing was started.
     pub fn start(self) -> Result<Running, HostError> {
-        if !INITIALISED.load(Ordering::Acquire) {
-            return Err(HostError::NotInitialised);
-        }
+        let spare = match self.broker {
+            Some(spare) => spare,
+            None => Spare::start()?,
+        };
         let environment = program::environment(&self.policy);
         let bytes = |words: Vec<OsString>| words.into_iter().map(OsString::into_vec).collect();
         let job = match self.program {
@@ -203,7 +213,7 @@ impl Sandbox {
             },
             audit: self.audit,
         };
-        Running::begin(&start, &streams)
+        Running::begin(spare, &start, &streams)
     }
 }
 
@@ -238,31 +248,64 @@ fn own_streams() -> Result<[OwnedFd; 3], HostError> {
     ])
 }
 
-/// A sandbox that runs. Dropped, it is ended.
+/// A broker process that waits to be told what to serve, so that it can be started while
+/// the policy is still being read. Dropped, it ends.
 #[derive(Debug)]
-pub struct Running {
+pub struct Spare {
     control: Control,
-    broker: Child,
-    /// It ended before it ran.
-    ended: Option<Event>,
+    process: Child,
 }
 
-impl Running {
-    fn begin(start: &Start, streams: &Streams) -> Result<Self, HostError> {
+impl Spare {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`HostError::Broker`], or [`HostError::NotInitialised`].
+    pub fn start() -> Result<Self, HostError> {
+        if !INITIALISED.load(Ordering::Acquire) {
+            return Err(HostError::NotInitialised);
+        }
         let (ours, theirs) = UnixStream::pair().map_err(HostError::Broker)?;
-        let broker = Command::new("/proc/self/exe")
+        let process = Command::new("/proc/self/exe")
             .arg0(broker::NAME)
             .env_clear()
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .spawn()
             .map_err(HostError::Broker)?;
-        let mut running = Self {
+        Ok(Self {
             control: Control::new(ours),
+            process,
+        })
+    }
+
+    fn end(&mut self) {
+        self.control.hang_up();
+        let _status = self.process.wait();
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A sandbox that runs. Dropped, it is ended.
+#[derive(Debug)]
+pub struct Running {
+    broker: Spare,
+    /// It ended before it ran.
+    ended: Option<Event>,
+}
+
+impl Running {
+    fn begin(broker: Spare, start: &Start, streams: &Streams) -> Result<Self, HostError> {
+        broker.control.start(start, streams)?;
+        let mut running = Self {
             broker,
             ended: None,
         };
-        running.control.start(start, streams)?;
         match running.event()? {
             Event::Started => Ok(running),
             Event::Failed(text) => Err(HostError::Failed(text)),
@@ -276,7 +319,7 @@ impl Running {
     fn event(&mut self) -> Result<Event, HostError> {
         match self.ended.take() {
             Some(event) => Ok(event),
-            None => self.control.receive()?.ok_or(HostError::Lost),
+            None => self.broker.control.receive()?.ok_or(HostError::Lost),
         }
     }
 
@@ -285,7 +328,7 @@ impl Running {
     /// # Errors
     /// [`HostError::Control`] when the broker is gone.
     pub fn signal(&self, signal: i32) -> Result<(), HostError> {
-        Ok(self.control.send(&Order::Signal(signal))?)
+        Ok(self.broker.control.send(&Order::Signal(signal))?)
     }
 
     /// Ends the sandbox now: all its processes die. [`Running::wait`] tells the rest.
@@ -293,7 +336,7 @@ impl Running {
     /// # Errors
     /// [`HostError::Control`] when the broker is gone.
     pub fn kill(&self) -> Result<(), HostError> {
-        Ok(self.control.send(&Order::Kill)?)
+        Ok(self.broker.control.send(&Order::Kill)?)
     }
 
     /// Waits for its end.
@@ -303,26 +346,15 @@ impl Running {
     pub fn wait(mut self) -> Result<Report, HostError> {
         let event = self.event();
         // The keeper has taken away what was made for the sandbox when it ends.
-        self.reap();
+        self.broker.end();
         report(event?)
-    }
-
-    fn reap(&mut self) {
-        self.control.hang_up();
-        let _status = self.broker.wait();
     }
 }
 
 impl AsFd for Running {
     /// Readable when the sandbox has ended.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.control.as_fd()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.reap();
+        self.broker.control.as_fd()
     }
 }
 

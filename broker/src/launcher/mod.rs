@@ -130,8 +130,6 @@ pub(crate) struct Launched {
     pub(crate) setup: OwnedFd,
     /// Tells the wait status of the program.
     pub(crate) status: OwnedFd,
-    /// Takes requests to start further programs, and tells how they ended.
-    pub(crate) spawns: Option<OwnedFd>,
     /// The launcher process.
     pub(crate) launcher: Pid,
 }
@@ -144,8 +142,34 @@ struct Ends {
     spawns: Option<OwnedFd>,
 }
 
-/// Starts a sandboxee. To be called while the process has one thread.
-pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launched, LaunchError> {
+/// A sandboxee that is being locked down.
+#[derive(Debug)]
+pub(crate) struct Launching {
+    lane: Option<OwnedFd>,
+    setup: OwnedFd,
+    status: OwnedFd,
+    launcher: Pid,
+    /// Takes requests to start further programs, and tells how they ended.
+    pub(crate) spawns: Option<OwnedFd>,
+}
+
+impl Launching {
+    /// Waits until it is locked down.
+    pub(crate) fn ready(self) -> Result<Launched, LaunchError> {
+        let ready = report::ready(self.setup.as_fd())?;
+        Ok(Launched {
+            listener: ready.listener,
+            lane: self.lane,
+            program: ready.program,
+            setup: self.setup,
+            status: self.status,
+            launcher: self.launcher,
+        })
+    }
+}
+
+/// Begins to start a sandboxee. To be called while the process has one thread.
+pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launching, LaunchError> {
     let filter = confine::filter(launch)?;
     let pair = || {
         socketpair(
@@ -173,15 +197,12 @@ pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launched, LaunchError> {
         process::exit(i32::from(live(launch, ends, &filter).is_err()));
     };
     drop((theirs, status_theirs, lane_theirs, spawns_theirs));
-    let ready = report::ready(setup.as_fd())?;
-    Ok(Launched {
-        listener: ready.listener,
+    Ok(Launching {
         lane,
-        program: ready.program,
         setup,
         status,
-        spawns,
         launcher,
+        spawns,
     })
 }
 

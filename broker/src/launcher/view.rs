@@ -78,40 +78,20 @@ enum Kind {
 }
 
 impl View {
-    /// Makes it; none where namespaces cannot be had. To be called while the process has
-    /// one thread.
+    /// Begins to make it, in a process of its own. To be called while the process has one
+    /// thread and may mount.
     ///
     /// # Errors
-    /// [`LaunchError`] when a step fails for another reason than the place.
-    pub(crate) fn make(request: ViewRequest<'_>) -> Result<Option<Self>, LaunchError> {
-        let root = rustix::process::geteuid().is_root();
-        let ways: &[bool] = if root { &[false, true] } else { &[true] };
-        for &user in ways {
-            match Self::attempt(request, user) {
-                Err(LaunchError::Unavailable) => {}
-                made => return made.map(Some),
-            }
-        }
-        Ok(None)
-    }
-
-    fn attempt(request: ViewRequest<'_>, user: bool) -> Result<Self, LaunchError> {
-        let (ours, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(LaunchError::Socket)?;
-        let Some(builder) = process::fork().map_err(LaunchError::Fork)? else {
-            drop(ours);
-            process::exit(stand(request, user, theirs));
-        };
-        drop(theirs);
-        let view = ready(ours.as_fd()).and_then(|()| Self::hold(builder, user));
-        drop(ours);
-        let _ended = waitpid(builder, None);
-        view
+    /// [`LaunchError`] when there is no such process.
+    pub(crate) fn begin(request: ViewRequest<'_>) -> Result<Rising<'_>, LaunchError> {
+        let user = !rustix::process::geteuid().is_root();
+        let (builder, socket) = builder(request, user)?;
+        Ok(Rising {
+            request,
+            user,
+            builder,
+            socket,
+        })
     }
 
     /// Opens the builder's namespaces.
@@ -151,6 +131,67 @@ impl View {
             .or_else(|_| nix::unistd::chdir("/"))
             .map_err(step("entering the start directory"))
     }
+}
+
+/// A view in the making.
+#[derive(Debug)]
+pub(crate) struct Rising<'a> {
+    request: ViewRequest<'a>,
+    user: bool,
+    builder: Pid,
+    socket: OwnedFd,
+}
+
+impl Rising<'_> {
+    /// Waits for it; none where namespaces cannot be had. The process must still be one that
+    /// may mount, since root may have to begin anew with a user namespace.
+    ///
+    /// # Errors
+    /// [`LaunchError`] when a step fails for another reason than the place.
+    pub(crate) fn finish(self) -> Result<Option<View>, LaunchError> {
+        let Self {
+            request,
+            user,
+            builder: process,
+            socket,
+        } = self;
+        match raised(process, socket, user) {
+            Err(LaunchError::Unavailable) if user => Ok(None),
+            Err(LaunchError::Unavailable) => {
+                let (process, socket) = builder(request, true)?;
+                match raised(process, socket, true) {
+                    Err(LaunchError::Unavailable) => Ok(None),
+                    made => made.map(Some),
+                }
+            }
+            made => made.map(Some),
+        }
+    }
+}
+
+/// Forks a builder; it and our end of the socket to it.
+fn builder(request: ViewRequest<'_>, user: bool) -> Result<(Pid, OwnedFd), LaunchError> {
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(LaunchError::Socket)?;
+    match process::fork().map_err(LaunchError::Fork)? {
+        Some(builder) => Ok((builder, ours)),
+        None => {
+            drop(ours);
+            process::exit(stand(request, user, theirs));
+        }
+    }
+}
+
+fn raised(builder: Pid, socket: OwnedFd, user: bool) -> Result<View, LaunchError> {
+    let view = ready(socket.as_fd()).and_then(|()| View::hold(builder, user));
+    drop(socket);
+    let _ended = waitpid(builder, None);
+    view
 }
 
 /// The builder's whole life: builds, says so, and waits until it has been looked at.
@@ -233,8 +274,14 @@ fn build(request: ViewRequest<'_>) -> Result<(), Failure> {
         Some("mode=755,size=4m"),
     )
     .map_err(step("mounting the empty root"))?;
+    let mut placed = None;
     for source in &sources {
+        let above = source.name.parent();
+        if source.kind == Kind::Entry && above == placed {
+            continue;
+        }
         bind(source)?;
+        placed = above;
     }
     nix::unistd::chdir(BASE).map_err(step("entering the empty root"))?;
     nix::unistd::pivot_root(".", ".").map_err(step("changing the root"))?;
