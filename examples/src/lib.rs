@@ -1,1 +1,0 @@
-//! Examples of doorward; each is a program of its own.
