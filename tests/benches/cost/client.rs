@@ -1,31 +1,53 @@
 //! A client of a front, or of its floor: told how often, it tells how long that took.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Write},
+    os::fd::OwnedFd,
     path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use doorward::host::Running;
+
+/// What is ended when its input is.
+enum Process {
+    Program(Child),
+    Sandbox(#[expect(dead_code, reason = "dropping it ends the sandbox")] Running),
+}
+
 /// A process that speaks what `floor.c` says of `ask`.
 pub(crate) struct Client {
-    process: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    process: Process,
+    input: Option<File>,
+    output: BufReader<File>,
 }
 
 impl Client {
-    /// Starts it and lets it do its work a first time.
-    pub(crate) fn start(mut command: Command, call: &str, path: &Path) -> Self {
+    /// Starts a program.
+    pub(crate) fn start(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the client can be started");
-        let mut client = Self {
-            input: process.stdin.take(),
-            output: BufReader::new(process.stdout.take().expect("its output is a pipe")),
-            process,
-        };
-        let _warm = client.time(call, 1000, path);
-        client
+        let input = process
+            .stdin
+            .take()
+            .map(|pipe| File::from(OwnedFd::from(pipe)));
+        let output = process.stdout.take().expect("its output is a pipe");
+        Self {
+            process: Process::Program(process),
+            input,
+            output: BufReader::new(File::from(OwnedFd::from(output))),
+        }
+    }
+
+    /// One that runs in a sandbox, by its standard streams.
+    pub(crate) fn over(input: File, output: File, sandbox: Running) -> Self {
+        Self {
+            process: Process::Sandbox(sandbox),
+            input: Some(input),
+            output: BufReader::new(output),
+        }
     }
 
     /// How long `count` calls took.
@@ -42,6 +64,8 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         drop(self.input.take());
-        let _ended = self.process.wait();
+        if let Process::Program(process) = &mut self.process {
+            let _ended = process.wait();
+        }
     }
 }

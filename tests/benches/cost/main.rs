@@ -8,6 +8,7 @@
 
 mod busy;
 mod client;
+mod lane;
 mod start;
 mod table;
 
@@ -25,6 +26,13 @@ use client::Client;
 use table::{Row, Times};
 
 const ROWS: &[Row] = &[
+    row(
+        "open+close over a lane, idle",
+        "lane/open",
+        "lane/open floor",
+        2.0,
+        1.25,
+    ),
     row(
         "open+close by notification, idle",
         "notify/open",
@@ -156,7 +164,8 @@ fn notify(criterion: &mut Criterion, place: &Place, name: &str) {
             (call.to_owned(), ours),
             (format!("{call} floor"), place.floor("notify")),
         ] {
-            let mut client = Client::start(command, call, &place.file);
+            let mut client = Client::start(command);
+            let _warm = client.time(call, 1000, &place.file);
             group.bench_function(&what, |bencher| {
                 bencher.iter_custom(|count| {
                     let took = client.time(call, count, &place.file);
@@ -169,8 +178,10 @@ fn notify(criterion: &mut Criterion, place: &Place, name: &str) {
 }
 
 fn main() {
+    doorward::init(lane::ENTRIES);
     let mut criterion = Criterion::default().configure_from_args();
     let place = Place::make();
+    lane::bench(&mut criterion, &place);
     notify(&mut criterion, &place, "notify");
     {
         let _busy = Busy::start();
