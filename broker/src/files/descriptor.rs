@@ -58,7 +58,7 @@ impl Files<Kernel> {
         course: &mut Course<'_>,
         number: i32,
     ) -> Attempt<OwnDescriptor> {
-        let file = course.asker.descriptor(number)?;
+        let file = course.asker.pin(number)?;
         let status = self.filesystem.status(&file, Detail::Whole)?;
         let flags = rustix::fs::fcntl_getfl(&file)?;
         let mut real = Vec::new();

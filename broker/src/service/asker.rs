@@ -94,6 +94,15 @@ pub trait Asker {
     /// `ESRCH` when it is gone.
     fn credentials(&self) -> Result<(u32, u32), Errno>;
 
+    /// Its descriptor `number`: a duplicate, or where those cannot be had a pin of the
+    /// object, with which it can be looked at and changed by name but not locked.
+    ///
+    /// # Errors
+    /// As [`Asker::descriptor`].
+    fn pin(&self, number: i32) -> Result<OwnedFd, Errno> {
+        self.descriptor(number)
+    }
+
     /// Whether this exec is the start of a program whose typed spawn was allowed.
     fn starts(&self, _program: &AbsName) -> bool {
         false

@@ -100,11 +100,19 @@ impl Database {
         let server = command.spawn().unwrap();
         let database = Self { tree, server, port };
         let begun = Instant::now();
-        while !database.socket().exists() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "no socket");
+        while !database.answers() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "no answer");
             std::thread::sleep(Duration::from_millis(50));
         }
         database
+    }
+
+    /// A socket alone is not enough: the server may still be starting up.
+    fn answers(&self) -> bool {
+        let ready = format!("{}/pg_isready", Self::PROGRAMS);
+        let port = self.port.to_string();
+        let words = [&ready, "-q", "-h", "127.0.0.1", "-p", &port];
+        Run::new(&self.tree, words).native().code() == 0
     }
 
     fn socket(&self) -> PathBuf {

@@ -166,6 +166,20 @@ impl Asker for Waiting<'_> {
         rustix::process::pidfd_getfd(process.as_fd(), number, PidfdGetfdFlags::empty())
     }
 
+    fn pin(&self, number: i32) -> Result<OwnedFd, Errno> {
+        match self.descriptor(number) {
+            // Filters of containers refuse pidfd_getfd.
+            Err(Errno::PERM | Errno::NOSYS) => {
+                let path = self.entry(&format!("fd/{number}"));
+                let flags = OFlags::PATH | OFlags::CLOEXEC;
+                let mode = rustix::fs::Mode::empty();
+                let pin = rustix::fs::openat(rustix::fs::CWD, path, flags, mode);
+                self.held(pin.map_err(|_| Errno::BADF))
+            }
+            other => other,
+        }
+    }
+
     fn socket(&self, number: i32) -> Result<u64, Errno> {
         let link = rustix::fs::readlink(self.entry(&format!("fd/{number}")), Vec::new());
         let link = self.held(link.map_err(|_| Errno::BADF))?;
