@@ -1,7 +1,7 @@
 //! The broker process: one executable plays all parts, and this is the part the host
 //! starts. It begins with nothing of the host's memory.
 //!
-//! Order of start (DESIGN section 2): the keeper is its parent; the view is built in a
+//! Order of start (docs/ARCHITECTURE.md): the keeper is its parent; the view is built in a
 //! short-lived process; the broker enters its Landlock domain, forks the launcher inside it
 //! and waits until the sandboxee is locked down; then it drops its capabilities, loads its
 //! own filter, and serves.

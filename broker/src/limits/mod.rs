@@ -3,7 +3,7 @@
 //! A limit is held by the kernel where that can be had: a control group for memory,
 //! processes, processor time and share, a resource limit for descriptors and file sizes.
 //! The launcher's child makes itself a member before it is locked down; nothing that a
-//! sandboxee writes is read here. docs/LIMITS.md has the table.
+//! sandboxee writes is read here. docs/POLICY.md has the table.
 
 mod group;
 mod hierarchy;
