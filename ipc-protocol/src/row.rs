@@ -14,7 +14,7 @@ pub enum Phase {
 pub struct Call {
     /// The kernel's name of the call.
     pub name: &'static str,
-    /// Whether an allowed call is continued in the kernel (DESIGN: exec, chdir, fchdir alone).
+    /// Whether an allowed call is continued in the kernel (exec, chdir, fchdir alone).
     pub continued: bool,
 }
 

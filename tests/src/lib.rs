@@ -12,12 +12,15 @@
     reason = "a harness fails its test by panicking"
 )]
 
+mod attempts;
+pub mod conformance;
 mod control;
 mod level;
 mod run;
 mod snapshot;
 mod tree;
 
+pub use attempts::{attempts, longest};
 pub use control::control;
 pub use level::Level;
 pub use run::{Ended, Run, built, doorward, policy_source};

@@ -148,6 +148,50 @@ fn descriptors_and_file_sizes_are_refused_to_the_program() {
 }
 
 #[test]
+fn scratch_has_a_size() {
+    let fills = "import os,errno,time\ndef fill():\n  for i in range(12):\n    \
+        with open(f'/tmp/{i}','wb') as f: f.write(b'x'*(1<<20))\n    time.sleep(0.15)\n\
+        try: fill(); print('all')\nexcept OSError as e:\n  print(e.errno==errno.ENOSPC)\n  \
+        try: os.mkdir('/tmp/d')\n  except OSError as e: print(e.errno==errno.ENOSPC)\n  \
+        [os.unlink('/tmp/'+n) for n in os.listdir('/tmp')]\n  time.sleep(0.15)\n  \
+        os.mkdir('/tmp/d'); print(os.listdir('/tmp'))";
+    let hides = "import os,errno,time\nos.mkdir('/tmp/d')\nopen('/tmp/d/f','wb').write(b'x'*4096)\n\
+        os.chmod('/tmp/d',0o300)\ntime.sleep(0.15)\n\
+        try: open('/tmp/d/g','wb')\nexcept OSError as e: print(e.errno==errno.ENOSPC)\n\
+        os.chmod('/tmp/d',0o700)\ntime.sleep(0.15)\nopen('/tmp/d/g','wb'); print('had')";
+    // One file may have its size; many that were opened in time are seen to outgrow it.
+    let grows = "import time\nfiles=[open(f'/tmp/{i}','wb',0) for i in range(8)]\n\
+        for f in files: f.write(b'x'*(3<<20))\ntime.sleep(1)\nprint('had')";
+    let large = "import errno\nf=open('/tmp/x','wb',0)\n\
+        try:\n  for i in range(8): f.write(b'x'*(1<<20))\n  print('had')\n\
+        except OSError as e: print(e.errno==errno.EFBIG)";
+    for level in Level::ALL {
+        let tree = Tree::new(level);
+        let run = |size: &str, program| {
+            python(
+                &tree,
+                &format!("wall = \"30s\"\n[fs]\nscratch = \"{size}\""),
+                program,
+            )
+        };
+        let told = |size, program| run(size, program).succeeded().text();
+        assert_eq!(told("4MiB", fills), "True\nTrue\n['d']\n", "{level}");
+        assert_eq!(told("64MiB", fills), "all\n", "{level}");
+        assert_eq!(told("64MiB", hides), "True\nhad\n", "{level}");
+        let ended = run("4MiB", grows);
+        assert_eq!(ended.code(), LIMIT, "{level}: {}", ended.error());
+        assert!(
+            ended.error().contains("fs.scratch = \"4MiB\""),
+            "{}",
+            ended.error()
+        );
+        assert_eq!(told("64MiB", grows), "had\n", "{level}");
+        assert_eq!(told("4MiB", large), "True\n", "{level}");
+        assert_eq!(told("64MiB", large), "had\n", "{level}");
+    }
+}
+
+#[test]
 fn requests_beyond_the_rate_are_delayed_and_answered() {
     let program = "import os,time\nt=time.monotonic()\n\
         for i in range(300): os.close(os.open('/usr/lib/os-release',0))\nprint(time.monotonic()-t)";

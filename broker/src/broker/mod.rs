@@ -349,7 +349,7 @@ fn required(policy: &Policy, facts: Facts, landlock: bool) -> Result<(), BrokerE
         }
     }
     if policy.require.exact_limits
-        && let Some(inexact) = limits::of(policy, facts).into_iter().find(|one| !one.exact)
+        && let Some(inexact) = limits::inexact(policy, facts)
     {
         return Err(BrokerError::Limit {
             name: inexact.name,

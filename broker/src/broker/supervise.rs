@@ -120,7 +120,7 @@ impl Session<'_> {
     }
 
     fn outcome(&self, launched: &Launched) -> Result<Outcome, BrokerError> {
-        let watched = self.limits.watch();
+        let watched = self.limits.watch(self.context.services.scratch());
         if let Some(errno) = launcher::exec_failure(launched.setup.as_fd()) {
             return Ok(Outcome::Exec(errno.raw_os_error()));
         }

@@ -88,6 +88,9 @@ impl<F: Filesystem> Files<F> {
             Kind::Directory => return Err(Fault::Failed(Errno::ISDIR)),
             _ => return Err(Fault::Failed(Errno::INVAL)),
         }
+        if length > 0 {
+            self.has_room(course, &found.rights)?;
+        }
         let flags = OFlags::WRONLY | OFlags::NONBLOCK;
         let file = self.filesystem.reopen(&found.pin, flags, 0)?;
         Ok(self.filesystem.resize(&file, length)?)

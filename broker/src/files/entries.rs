@@ -123,7 +123,8 @@ impl<F: Filesystem> Files<F> {
                 Err(_) => {}
             }
         }
-        course.obey(verdict)
+        course.obey(verdict)?;
+        self.has_room(course, &entry.rights)
     }
 
     /// Whether an entry may be removed. One that does not exist and could be looked at is `ENOENT`.

@@ -25,7 +25,7 @@ const NAME_ROOM: usize = 4096;
 /// The kernel's file system, as this process sees it.
 #[derive(Debug)]
 pub(crate) struct Kernel {
-    /// /proc/self/fd of this process, opened after its last fork (KERNEL-FACTS F-31).
+    /// /proc/self/fd of this process, opened after its last fork.
     descriptors: OwnedFd,
     /// A pipe into which a FIFO's first byte is copied to see whether it has a writer.
     copies: (OwnedFd, OwnedFd),

@@ -54,6 +54,9 @@ mod walk;
 
 use std::{sync::Arc, time::Duration};
 
+use doorward_policy::Rights;
+use rustix::io::Errno;
+
 pub(crate) use course::{Attempt, Course, Fault};
 pub(crate) use descriptor::meant;
 pub(crate) use filesystem::{Detail, Filesystem, Kind};
@@ -64,6 +67,8 @@ pub(crate) use own::Own;
 pub(crate) use rename::Turn;
 pub(crate) use roots::Roots;
 pub(crate) use rules::Rules;
+
+use crate::limits::Budget;
 
 /// Between two tries of what cannot be waited for in the kernel.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -82,6 +87,22 @@ pub(crate) struct Files<F: Filesystem> {
     pub(crate) view: bool,
     /// The one user and group that exist for the sandboxee, where others show as 65534.
     pub(crate) only_ids: Option<(u32, u32)>,
+    /// What the scratch directory may hold.
+    pub(crate) budget: Option<Budget>,
     /// Lets renames happen one at a time.
     pub(crate) turn: Turn,
+}
+
+impl<F: Filesystem> Files<F> {
+    /// Whether more may be put where these rights are: `ENOSPC` in a full scratch directory.
+    fn has_room(&self, course: &Course<'_>, rights: &Rights) -> Attempt<()> {
+        let Some(budget) = self.budget.as_ref().filter(|_| rights.scratch) else {
+            return Ok(());
+        };
+        match budget.has_room(course.cached()) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Fault::Failed(Errno::NOSPC)),
+            None => Err(Fault::WouldBlock),
+        }
+    }
 }

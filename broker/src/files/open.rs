@@ -175,6 +175,9 @@ impl<F: Filesystem> Files<F> {
         }
         if wanted.writes() || wanted.has(OFlags::TRUNC) {
             self.decide(course, found, Access::Write, special)?;
+            if kind == Kind::File {
+                self.has_room(course, &found.rights)?;
+            }
         }
         match kind {
             // The C library's fchmodat(AT_SYMLINK_NOFOLLOW) opens so, and says this of a link.
@@ -310,6 +313,7 @@ impl<F: Filesystem> Files<F> {
         if found.status.kind() != Kind::Directory {
             return Err(Fault::Failed(Errno::NOTDIR));
         }
+        self.has_room(course, &found.rights)?;
         let kept = OFlags::ACCMODE | OFlags::APPEND | OFlags::SYNC | OFlags::DSYNC;
         // O_EXCL: it never gets a name, since no call could judge it under one.
         let flags = (wanted.flags & kept & !OFlags::PATH) | OFlags::TMPFILE | OFlags::EXCL;
@@ -408,6 +412,7 @@ impl<F: Filesystem> Files<F> {
         wanted: Wanted,
         mode: u32,
     ) -> Attempt<F::Pin> {
+        self.has_room(course, &entry.rights)?;
         let mode = self.new_mode(course, mode)?;
         let flags = wanted.reopening() & !OFlags::NONBLOCK;
         let kept = flags | (wanted.flags & OFlags::NONBLOCK);

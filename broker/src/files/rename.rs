@@ -70,6 +70,9 @@ impl<F: Filesystem> Files<F> {
             self.decide_move(&new, &old, &other)?;
         }
         course.obey(self.policy.decide_file(&new.name, Access::Create, false))?;
+        if !old.rights.scratch {
+            self.has_room(course, &new.rights)?;
+        }
         let may_replace = replace.is_allow();
         if how == Renaming::Replace && !may_replace {
             how = Renaming::Keep;

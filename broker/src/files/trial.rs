@@ -243,6 +243,7 @@ pub(crate) fn files(rules: TrialRules, scratch: Option<&Path>) -> Files<Kernel> 
         (pin, real)
     });
     Files {
+        budget: None,
         filesystem,
         roots: Roots::new(Kernel::root().unwrap(), scratch),
         policy: Arc::new(rules),

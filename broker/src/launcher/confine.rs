@@ -113,6 +113,8 @@ fn confine(launch: &Launch<'_>, report: &Report, lane: Option<&OwnedFd>) -> Resu
         .map_err(named("joining the control group"))?;
     let kept: Vec<BorrowedFd<'_>> = std::iter::once(report.as_fd())
         .chain(lane.map(OwnedFd::as_fd))
+        // Landlock needs it below; exec closes it.
+        .chain(launch.pin.map(OwnedFd::as_fd))
         .collect();
     process::close_all_but(&kept).map_err(named("closing descriptors"))?;
     launch

@@ -61,6 +61,7 @@ pub(super) fn run(launch: &Launch<'_>, ends: Ends, filter: &Filter) -> Result<()
         filter,
         program,
         ended,
+        status,
         spawns,
         started: Vec::new(),
     };
@@ -68,7 +69,9 @@ pub(super) fn run(launch: &Launch<'_>, ends: Ends, filter: &Filter) -> Result<()
     if !separate {
         kill_children();
     }
-    let _lost = rustix::io::write(&status, &raw.to_ne_bytes());
+    if let Some(raw) = raw {
+        let _lost = rustix::io::write(&init.status, &raw.to_ne_bytes());
+    }
     process::exit(0)
 }
 
@@ -88,10 +91,12 @@ fn keep_only(
     spawns: Option<&OwnedFd>,
 ) {
     let streams = launch.streams.iter().filter(|_| spawns.is_some());
+    let entrances = launch.limits.entrances().filter(|_| spawns.is_some());
     let kept: Vec<BorrowedFd<'_>> = [status.as_fd(), ended]
         .into_iter()
         .chain(spawns.map(OwnedFd::as_fd))
         .chain(streams.map(OwnedFd::as_fd))
+        .chain(entrances)
         .collect();
     let _closed = process::close_all_but(&kept);
 }
@@ -101,27 +106,40 @@ struct Init<'a> {
     filter: &'a Filter,
     program: Pid,
     ended: SignalFd,
+    status: OwnedFd,
     spawns: Option<OwnedFd>,
     /// Further programs: process, and the broker's number for it.
     started: Vec<(Pid, u32)>,
 }
 
 impl Init<'_> {
-    /// Reaps everybody until the program has ended; its wait status.
-    fn live(&mut self) -> i32 {
+    /// Reaps everybody until the program has ended: its wait status. None when the broker
+    /// is gone, which the signal asked for with PR_SET_PDEATHSIG may come too early to tell.
+    fn live(&mut self) -> Option<i32> {
         loop {
             while let Ok(Some(_)) = self.ended.read_signal() {}
             if let Some(raw) = self.reap() {
-                return raw;
+                return Some(raw);
             }
-            let mut waited = vec![PollFd::from_borrowed_fd(self.ended.as_fd(), PollFlags::IN)];
+            let mut waited = vec![
+                PollFd::from_borrowed_fd(self.ended.as_fd(), PollFlags::IN),
+                PollFd::new(&self.status, PollFlags::empty()),
+            ];
             waited.extend(
                 self.spawns
                     .as_ref()
                     .map(|spawns| PollFd::new(spawns, PollFlags::IN)),
             );
             let _woken = poll(&mut waited, None);
-            let asked = waited.get(1).is_some_and(|one| !one.revents().is_empty());
+            let woken = |index: usize| {
+                waited
+                    .get(index)
+                    .is_some_and(|one: &PollFd<'_>| !one.revents().is_empty())
+            };
+            let (gone, asked) = (woken(1), woken(2));
+            if gone {
+                return None;
+            }
             if asked && let Some(spawns) = &self.spawns {
                 match Order::receive(spawns.as_fd()) {
                     Ok(Some(order)) => self.start(order),

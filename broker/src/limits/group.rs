@@ -6,7 +6,7 @@
 use std::{
     fs::{DirBuilder, File},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::fs::DirBuilderExt,
     },
     path::{Path, PathBuf},
@@ -135,6 +135,11 @@ impl Group {
             rustix::io::write(&part.processes, b"0")?;
         }
         Ok(())
+    }
+
+    /// What [`Group::join`] needs to stay open.
+    pub(super) fn entrances(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.parts.iter().map(|part| part.processes.as_fd())
     }
 
     /// How many members were killed because the group had no memory left.
@@ -326,7 +331,7 @@ fn set(path: &Path, file: &str, value: impl ToString) -> bool {
 }
 
 /// The whole of a small file of the kernel's.
-pub(super) fn content(file: std::os::fd::BorrowedFd<'_>) -> Option<String> {
+pub(super) fn content(file: BorrowedFd<'_>) -> Option<String> {
     let mut bytes = vec![0_u8; LONGEST];
     let count = rustix::io::pread(file, &mut bytes, 0).ok()?;
     bytes.truncate(count);

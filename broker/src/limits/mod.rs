@@ -11,15 +11,19 @@ mod janitor;
 mod label;
 mod pace;
 mod rlimit;
+mod scratch;
 mod table;
 mod watch;
 
+use std::os::fd::BorrowedFd;
+
 use caps::{CapSet, Capability};
 use doorward_policy::{Policy, policy::Limits};
-use rustix::io::Errno;
+use rustix::{fs::FileType, io::Errno};
 
 pub(crate) use pace::Pace;
-pub(crate) use table::{Facts, exact, of};
+pub(crate) use scratch::Budget;
+pub(crate) use table::{Facts, exact, inexact, of};
 pub(crate) use watch::Watch;
 pub use watch::{Broken, Limit};
 
@@ -39,6 +43,8 @@ pub(crate) enum LimitError {
 #[derive(Debug)]
 pub(crate) struct Held {
     limits: Limits,
+    /// Bytes of a scratch directory that is the only place for files.
+    only_scratch: Option<u64>,
     group: Option<Group>,
     processors: u32,
 }
@@ -61,6 +67,7 @@ impl Held {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             limits,
+            only_scratch: policy.scratch.filter(|_| writes_nowhere_else(policy)),
             group,
             processors: u32::try_from(processors).unwrap_or(1),
         })
@@ -76,14 +83,23 @@ impl Held {
         self.group.as_ref().map_or(Ok(()), Group::join)
     }
 
+    /// The descriptors that [`Held::join`] needs.
+    pub(crate) fn entrances(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.group.iter().flat_map(Group::entrances)
+    }
+
     /// Sets the resource limits of the calling process and all that it will start.
     pub(crate) fn restrict(&self, namespaces: Namespaces) -> Result<(), Errno> {
-        rlimit::set(&self.limits, self.facts(namespaces))
+        let mut limits = self.limits;
+        if let Some(most) = self.only_scratch.filter(|_| !streams_are_files()) {
+            limits.file_size = Some(limits.file_size.map_or(most, |size| size.min(most)));
+        }
+        rlimit::set(&limits, self.facts(namespaces))
     }
 
     /// Begins to watch; the clock of `limits.wall` starts now.
-    pub(crate) fn watch(&self) -> Watch<'_> {
-        Watch::new(&self.limits, self.group.as_ref(), self.processors)
+    pub(crate) fn watch<'a>(&'a self, scratch: Option<&'a Budget>) -> Watch<'a> {
+        Watch::new(&self.limits, self.group.as_ref(), scratch, self.processors)
     }
 
     /// Kills all members of the group at once, where the kernel can.
@@ -99,4 +115,25 @@ impl Held {
             janitor::remove(group);
         }
     }
+}
+
+/// Whether the scratch directory is the only place where files can grow.
+fn writes_nowhere_else(policy: &Policy) -> bool {
+    let device = |name: &[u8]| name.starts_with(b"/dev/");
+    let mut hull = policy.hull().into_iter();
+    policy.spawn_rules().is_empty() && hull.all(|root| !root.writes || device(root.name.as_bytes()))
+}
+
+/// Whether a standard stream is a file, which may be larger than what the policy is about.
+fn streams_are_files() -> bool {
+    let is_file = |stream: BorrowedFd<'_>| {
+        rustix::fs::fstat(stream)
+            .is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::RegularFile)
+    };
+    let streams = [
+        rustix::stdio::stdin(),
+        rustix::stdio::stdout(),
+        rustix::stdio::stderr(),
+    ];
+    streams.into_iter().any(is_file)
 }

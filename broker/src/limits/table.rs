@@ -8,6 +8,9 @@ use super::{
 };
 use crate::{audit::HeldLimit, launcher::Namespaces};
 
+/// The name of that row.
+const SCRATCH: &str = "fs.scratch";
+
 /// What was found out by trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -104,6 +107,7 @@ pub(crate) fn exact(facts: Facts) -> Vec<HeldLimit> {
         ("open_files", ("RLIMIT_NOFILE, each process", true)),
         ("file_size", ("RLIMIT_FSIZE", true)),
         ("output", ("nothing", false)),
+        (SCRATCH, ("the broker's count", false)),
         ("requests_per_second", ("the broker's own count", true)),
     ]
     .map(|(name, (by, exact))| HeldLimit {
@@ -112,6 +116,14 @@ pub(crate) fn exact(facts: Facts) -> Vec<HeldLimit> {
         exact,
     })
     .into()
+}
+
+/// The first that a policy sets and that is not held exactly. `fs.scratch` never is, and is
+/// no key of `[limits]`.
+pub(crate) fn inexact(policy: &Policy, facts: Facts) -> Option<HeldLimit> {
+    of(policy, facts)
+        .into_iter()
+        .find(|limit| !limit.exact && limit.name != SCRATCH)
 }
 
 /// How those that a policy sets are held.
@@ -126,6 +138,7 @@ pub(crate) fn of(policy: &Policy, facts: Facts) -> Vec<HeldLimit> {
         ("open_files", limits.open_files.is_some()),
         ("file_size", limits.file_size.is_some()),
         ("output", limits.output.is_some()),
+        (SCRATCH, policy.scratch.is_some()),
         ("requests_per_second", limits.requests_per_second.is_some()),
     ];
     let mut held = exact(facts);

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use doorward_policy::policy::Limits;
 use serde::{Deserialize, Serialize};
 
-use super::group::Group;
+use super::{group::Group, scratch::Budget};
 
 /// Between two looks at what only a count tells.
 const SELDOM: Duration = Duration::from_millis(100);
 const OFTEN: Duration = Duration::from_millis(5);
+/// Between two looks at the scratch directory.
+const SCRATCH: Duration = Duration::from_millis(200);
 
 /// A limit that can end a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,8 @@ pub enum Limit {
     Cpu,
     /// `limits.wall`.
     Wall,
+    /// `fs.scratch`.
+    Scratch,
 }
 
 impl Limit {
@@ -30,6 +34,7 @@ impl Limit {
             Self::Memory => "limits.memory",
             Self::Cpu => "limits.cpu",
             Self::Wall => "limits.wall",
+            Self::Scratch => "fs.scratch",
         }
     }
 }
@@ -59,15 +64,22 @@ impl std::fmt::Display for Broken {
 pub(crate) struct Watch<'a> {
     limits: &'a Limits,
     group: Option<&'a Group>,
+    scratch: Option<&'a Budget>,
     deadline: Option<Instant>,
     processors: u32,
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(limits: &'a Limits, group: Option<&'a Group>, processors: u32) -> Self {
+    pub(super) fn new(
+        limits: &'a Limits,
+        group: Option<&'a Group>,
+        scratch: Option<&'a Budget>,
+        processors: u32,
+    ) -> Self {
         Self {
             limits,
             group,
+            scratch,
             deadline: limits
                 .wall
                 .and_then(|wall| Instant::now().checked_add(wall)),
@@ -88,7 +100,8 @@ impl<'a> Watch<'a> {
             let soonest = left.checked_div(self.processors).unwrap_or(OFTEN);
             soonest.clamp(OFTEN, SELDOM)
         });
-        [wall, memory, cpu].into_iter().flatten().min()
+        let scratch = self.scratch.map(|_| SCRATCH);
+        [wall, memory, cpu, scratch].into_iter().flatten().min()
     }
 
     /// The limit that is used up.
@@ -104,6 +117,7 @@ impl<'a> Watch<'a> {
         }
         match self.deadline {
             Some(deadline) if Instant::now() >= deadline => self.of(Limit::Wall),
+            _ if self.scratch.is_some_and(Budget::outgrown) => self.of(Limit::Scratch),
             _ => None,
         }
     }
@@ -113,7 +127,8 @@ impl<'a> Watch<'a> {
         if raw & 0x7f == libc::SIGXCPU && self.limits.cpu.is_some() {
             return self.of(Limit::Cpu);
         }
-        self.broken().filter(|broken| broken.limit != Limit::Wall)
+        self.broken()
+            .filter(|broken| matches!(broken.limit, Limit::Memory | Limit::Cpu))
     }
 
     fn time_left(&self) -> Option<Duration> {
@@ -126,6 +141,7 @@ impl<'a> Watch<'a> {
             Limit::Memory => size(self.limits.memory?),
             Limit::Cpu => time(self.limits.cpu?),
             Limit::Wall => time(self.limits.wall?),
+            Limit::Scratch => size(self.scratch?.most()),
         };
         Some(Broken { limit, value })
     }

@@ -18,7 +18,7 @@ use crate::files::{
     Attempt, Course, Detail, Fault, Files, Filesystem, Grant, Kernel, Kind, Manner, Own, Roots,
     Rules, Turn, Wanted, meant,
 };
-use crate::limits::Pace;
+use crate::limits::{Budget, Pace};
 use crate::net::Network;
 
 /// Performs requests for one sandbox under its policy. Shared by its fronts and workers.
@@ -52,6 +52,13 @@ impl Services {
         rustix::process::umask(rustix::fs::Mode::empty());
         let filesystem = Kernel::open().map_err(SetupError::Proc)?;
         let root = Kernel::root().map_err(SetupError::Root)?;
+        let budget = setup
+            .scratch
+            .as_ref()
+            .zip(setup.policy.scratch)
+            .map(|(directory, most)| Budget::new(directory, most))
+            .transpose()
+            .map_err(SetupError::Scratch)?;
         let scratch = setup
             .scratch
             .map(|directory| {
@@ -74,6 +81,7 @@ impl Services {
                 filesystem,
                 roots: Roots::new(root, scratch),
                 policy: rules,
+                budget,
                 turn: Turn::default(),
                 view: setup.view,
                 only_ids: setup.map_foreign_ids.then_some(ids),
@@ -86,6 +94,11 @@ impl Services {
     /// The policy they decide by.
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
+    }
+
+    /// What the scratch directory may hold.
+    pub(crate) fn scratch(&self) -> Option<&Budget> {
+        self.files.budget.as_ref()
     }
 
     /// Takes one request; how long its front has to wait before it serves it.

@@ -39,7 +39,7 @@ fn errno() -> Errno {
 }
 
 /// The file-system magic of the mount with this unique id. It never waits for a
-/// file-system server (KERNEL-FACTS F-28).
+/// file-system server.
 pub(crate) fn mount_magic(mount: u64) -> Result<u64, Errno> {
     let request = MountRequest {
         size: u32::try_from(size_of::<MountRequest>()).map_err(|_| Errno::INVAL)?,

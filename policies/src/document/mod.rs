@@ -1,4 +1,4 @@
-//! The policy document as it is written: DESIGN's keys, each with its place in the text.
+//! The policy document as it is written: its keys, each with its place in the text.
 
 pub(crate) mod diagnostic;
 pub(crate) mod include;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use doorward_tests::{Ended, Level, Run, Tree};
+use doorward_tests::{Ended, Level, Run, Tree, longest};
 
 /// A tree with compiled programs in it.
 pub(crate) struct Bench {
@@ -73,7 +73,7 @@ impl Bench {
         let program = self.tree.name(words[0]);
         let words = std::iter::once(program.into_os_string())
             .chain(words[1..].iter().map(std::convert::Into::into));
-        Run::new(&self.tree, words).limit(Duration::from_secs(120))
+        Run::new(&self.tree, words).limit(Duration::from_secs(120).max(longest()))
     }
 
     /// The policy with python, its library and the shell added, as a file of the tree.

@@ -1,10 +1,8 @@
 //! Argument memory that others write while the broker decides.
 
-use doorward_tests::{Ended, Level, control};
+use doorward_tests::{Ended, Level, attempts, control};
 
 use crate::bench::Bench;
-
-const ATTEMPTS: &str = "100000";
 
 fn bench() -> Bench {
     let bench = Bench::new(Level::Root, &["flip"]);
@@ -30,7 +28,8 @@ fn a_name_that_changes_never_leads_to_what_is_denied() {
     let bench = bench();
     let name = bench.tree.name("in/allowed/file");
     for writer in ["thread", "process"] {
-        let run = bench.run(&["flip", ATTEMPTS, writer, name.to_str().unwrap()]);
+        let attempts = attempts(100_000);
+        let run = bench.run(&["flip", &attempts, writer, name.to_str().unwrap()]);
         let ended = run.under("flip");
         assert_eq!(had(&ended), 0, "{writer}: {}", ended.text());
         assert!(

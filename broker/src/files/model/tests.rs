@@ -123,6 +123,7 @@ fn rules() -> Arc<dyn Rules> {
 
 fn run(rules: &Arc<dyn Rules>, scenario: Scenario, script: Script) -> Files<Model> {
     let files = Files {
+        budget: None,
         filesystem: Model::new(TREE, script),
         roots: Roots::new(ModelPin { node: 0 }, None),
         policy: Arc::clone(rules),

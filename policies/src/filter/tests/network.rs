@@ -1,4 +1,4 @@
-//! Which sockets there are, and what may be done with one: DESIGN section 4, "Network".
+//! Which sockets there are, and what may be done with one (docs/NETWORK.md).
 
 use super::*;
 

@@ -1,0 +1,163 @@
+//! The state of sandboxee and broker as `/proc` shows it to others (B-2, B-3): what each gave up.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+};
+
+use doorward_tests::{Level, doorward};
+
+use crate::bench::Bench;
+
+/// The fields of `/proc/PID/status`.
+fn status(process: &Path) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(process.join("status")).unwrap();
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .collect()
+}
+
+/// A process and all below it.
+fn family(first: u32) -> Vec<PathBuf> {
+    let mut found = vec![first.to_string()];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).cloned() {
+        next += 1;
+        for entry in std::fs::read_dir("/proc").unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let text = std::fs::read_to_string(format!("/proc/{name}/status"));
+            if text.is_ok_and(|text| text.contains(&format!("\nPPid:\t{parent}\n"))) {
+                found.push(name);
+            }
+        }
+    }
+    found
+        .iter()
+        .map(|one| Path::new("/proc").join(one))
+        .collect()
+}
+
+/// A sandbox whose probe waits: the sandboxee and what serves it.
+struct Waiting {
+    host: Child,
+    sandboxee: PathBuf,
+    broker: PathBuf,
+}
+
+impl Waiting {
+    fn new(bench: &Bench) -> Self {
+        let text = std::fs::read(doorward_tests::policy_source("containment")).unwrap();
+        let policy = bench.tree.file("../containment.toml", text);
+        let mut command = doorward(bench.tree.level());
+        command.args(["run", "--policy"]).arg(policy).arg("--");
+        command.arg(bench.tree.name("probe")).arg("wait");
+        command.current_dir(bench.tree.work());
+        let mut host = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(host.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert_eq!(line, "ready\n");
+        let family = family(host.id());
+        let sandboxee = family.iter().find(|one| status(one)["Name"] == "probe");
+        // Of the broker's processes the one with threads serves.
+        let serves = |one: &&PathBuf| {
+            let command = std::fs::read(one.join("cmdline")).unwrap();
+            command.starts_with(b"doorward-broker") && status(one)["Threads"] != "1"
+        };
+        Self {
+            sandboxee: sandboxee.unwrap().clone(),
+            broker: family.iter().find(serves).unwrap().clone(),
+            host,
+        }
+    }
+
+    fn end(mut self) {
+        drop(self.host.stdin.take());
+        assert!(self.host.wait().unwrap().success());
+    }
+}
+
+const CAPABILITIES: [&str; 4] = ["CapInh", "CapPrm", "CapEff", "CapAmb"];
+const NONE: &str = "0000000000000000";
+
+#[test]
+fn sandboxee_and_broker_have_given_everything_up() {
+    for level in Level::ALL {
+        let bench = Bench::new(level);
+        let waiting = Waiting::new(&bench);
+        for (who, process) in [
+            ("sandboxee", &waiting.sandboxee),
+            ("broker", &waiting.broker),
+        ] {
+            let status = status(process);
+            let told = format!("{level} {who}: {status:?}");
+            assert_eq!(status["Seccomp"], "2", "{told}");
+            assert_eq!(status["NoNewPrivs"], "1", "{told}");
+            for set in CAPABILITIES {
+                assert_eq!(status[set], NONE, "{set}: {told}");
+            }
+        }
+        assert_eq!(status(&waiting.sandboxee)["Threads"], "1", "{level}");
+        waiting.end();
+    }
+    // The control: a process that gave up nothing shows it by the same fields.
+    let own = status(Path::new("/proc/self"));
+    assert_eq!(own["Seccomp"], "0");
+    assert_eq!(own["NoNewPrivs"], "0");
+    assert_ne!(own["CapEff"], NONE);
+}
+
+/// Standard streams and nothing else: no directory, no listener, no lane of another.
+#[test]
+fn a_sandboxee_has_its_standard_streams_alone() {
+    for level in Level::ALL {
+        let bench = Bench::new(level);
+        let waiting = Waiting::new(&bench);
+        let listed = |process: &Path| {
+            let mut numbers: Vec<u32> = std::fs::read_dir(process.join("fd"))
+                .unwrap()
+                .map(|entry| {
+                    entry
+                        .unwrap()
+                        .file_name()
+                        .to_str()
+                        .unwrap()
+                        .parse()
+                        .unwrap()
+                })
+                .collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        assert_eq!(listed(&waiting.sandboxee), [0, 1, 2], "{level}");
+        // The control: the broker has more, and they are seen the same way.
+        assert!(listed(&waiting.broker).len() > 3, "{level}");
+        waiting.end();
+    }
+}
+
+/// Where there is a view every namespace is another, and what others own is not theirs to see.
+#[test]
+fn with_a_view_a_sandboxee_shares_no_namespace() {
+    for level in Level::WITH_VIEW {
+        let bench = Bench::new(level);
+        let waiting = Waiting::new(&bench);
+        for kind in ["mnt", "pid", "net", "ipc", "uts"] {
+            let space = |process: &Path| std::fs::read_link(process.join("ns").join(kind)).unwrap();
+            assert_ne!(
+                space(&waiting.sandboxee),
+                space(Path::new("/proc/self")),
+                "{level} {kind}"
+            );
+        }
+        waiting.end();
+    }
+}

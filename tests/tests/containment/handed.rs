@@ -1,0 +1,149 @@
+//! Only what a rule names is handed out (B-11, P-9), and a descriptor carries only the access
+//! that was asked for and allowed.
+
+use doorward_tests::Level;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+
+use crate::bench::Bench;
+
+const CANARY: &str = "a-canary-in-the-environment-of-the-host";
+
+/// What `read` said of a name.
+fn said<'a>(text: &'a str, name: &str) -> &'a str {
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(&format!("{name} ")));
+    line.unwrap_or_else(|| panic!("{name} in {text}"))
+}
+
+/// A device with its node where everything may be read, a FIFO, a socket: no rule names them.
+#[test]
+fn devices_fifos_and_sockets_need_a_rule_of_their_own() {
+    let bench = Bench::new(Level::Root);
+    let node = bench.tree.name("in/node");
+    mknod(
+        &node,
+        SFlag::S_IFCHR,
+        Mode::from_bits_truncate(0o666),
+        makedev(1, 5),
+    )
+    .unwrap();
+    let fifo = bench.tree.name("in/fifo");
+    nix::unistd::mkfifo(&fifo, Mode::from_bits_truncate(0o666)).unwrap();
+    let names = ["@in/node", "@in/fifo", "@in/file"];
+    let mut words = vec!["read"];
+    words.extend(names);
+    words.extend(["/dev/kmsg", "/dev/mem", "/dev/ptmx"]);
+    let (ours, native) = (
+        bench.run(&words).under("containment").text(),
+        bench.run(&words).native().text(),
+    );
+    for name in [&node, &fifo] {
+        let name = name.display().to_string();
+        assert!(said(&ours, &name).ends_with("errno 13"), "{ours}");
+        assert!(said(&native, &name).contains(" read "), "{native}");
+    }
+    for name in ["/dev/kmsg", "/dev/mem", "/dev/ptmx"] {
+        assert!(said(&ours, name).contains(" errno "), "{ours}");
+    }
+    let file = bench.tree.name("in/file").display().to_string();
+    assert!(said(&ours, &file).ends_with("read 6"), "{ours}");
+}
+
+/// Neither the broker's `/proc` entries nor another's, nor the way round by links of them.
+#[test]
+fn proc_never_shows_the_broker_or_another_process() {
+    for level in Level::ALL {
+        let bench = Bench::new(level);
+        let secret = bench.tree.name("secret/file").display().to_string();
+        let host = format!("/proc/{}", std::process::id());
+        let through = [
+            format!("{host}/environ"),
+            format!("{host}/root{secret}"),
+            format!("{host}/cwd"),
+            "/proc/1/environ".to_owned(),
+            format!("/proc/self/root{secret}"),
+            format!("/proc/thread-self/root{secret}"),
+            "/proc/self/cwd/../work/secret/file".to_owned(),
+            "/proc/self/mem".to_owned(),
+        ];
+        let mut words = vec!["read", "/proc/self/environ", "@in/file"];
+        words.extend(through.iter().map(String::as_str));
+        let run = bench.run(&words).variable("CANARY", CANARY);
+        let ours = run.under("containment");
+        let text = ours.text();
+        assert!(!text.contains(CANARY), "{level}: {text}");
+        assert!(!text.contains("\nsecret"), "{level}: {text}");
+        for name in &through {
+            assert!(said(&text, name).contains(" errno "), "{level}: {text}");
+        }
+        assert!(text.contains("fine.."), "{level}: {text}{}", ours.error());
+        // The control: without doorward the same names lead there.
+        let native = run.native().text();
+        assert!(native.contains(CANARY), "{level}: {native}");
+        assert!(native.contains("\nsecret"), "{level}: {native}");
+    }
+}
+
+/// A descriptor for reading is not made one for writing, by whatever name or call.
+#[test]
+fn a_descriptor_carries_only_what_was_asked_and_allowed() {
+    for level in Level::ALL {
+        let bench = Bench::new(level);
+        let path = bench.tree.name("in/file");
+        let mode = |path: &std::path::Path| {
+            use std::os::unix::fs::PermissionsExt;
+            path.metadata().unwrap().permissions().mode()
+        };
+        let before = mode(&path);
+        let ended = bench.run(&["widen", "@in/file"]).under("containment");
+        let text = ended.text();
+        assert_eq!(bench.content("in/file"), "fine..", "{level}: {text}");
+        assert_eq!(mode(&path), before, "{level}: {text}");
+        assert!(
+            text.contains("reopen 13") && text.contains("fchmod 13"),
+            "{level}: {text}"
+        );
+        assert!(!text.contains("lease 0"), "{level}: {text}");
+        // The control: a write rule lets the mode bits be changed, and without doorward all is.
+        let allowed = bench.run(&["widen", "@rw/file"]).under("containment");
+        assert!(
+            allowed.text().contains("fchmod 0"),
+            "{level}: {}",
+            allowed.text()
+        );
+        assert_eq!(mode(&bench.tree.name("rw/file")) & 0o777, 0o777, "{level}");
+        let native = bench.run(&["widen", "@in/file"]).native().text();
+        assert!(native.contains("reopen 0"), "{level}: {native}");
+        assert!(
+            bench.content("in/file").starts_with("changed"),
+            "{level}: {native}"
+        );
+        assert_eq!(mode(&path) & 0o777, 0o777, "{level}");
+    }
+}
+
+/// A policy that says nothing of files gives none.
+#[test]
+fn what_is_not_set_gives_nothing() {
+    for level in Level::ALL {
+        let bench = Bench::new(level);
+        let words = [
+            "read",
+            "@in/file",
+            "@secret/file",
+            "/etc/passwd",
+            "/dev/null",
+            "/",
+            ".",
+        ];
+        let ours = bench.run(&words).under("nothing");
+        let text = ours.text();
+        let denied = text
+            .lines()
+            .filter(|line| line.ends_with("errno 13"))
+            .count();
+        assert_eq!(denied, words.len() - 1, "{level}: {text}{}", ours.error());
+        assert_eq!(ours.code(), 0, "{level}: the probe itself may run");
+    }
+}
