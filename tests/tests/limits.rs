@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    path::Path,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -235,6 +236,18 @@ fn exact_limits_that_cannot_be_had_stop_the_start() {
 }
 
 #[test]
+fn a_limit_that_nothing_holds_is_refused() {
+    for level in Level::ALL {
+        let tree = Tree::new(level);
+        let refused = python(&tree, "output = \"1MiB\"", "print('ran')");
+        assert_eq!(refused.code(), 125, "{level}");
+        assert!(refused.error().contains("limits.output"));
+        assert_eq!(refused.text(), "");
+        assert_eq!(python(&tree, "wall = \"30s\"", "pass").code(), 0);
+    }
+}
+
+#[test]
 fn no_control_group_outlives_its_sandbox() {
     let tree = Tree::new(Level::Root);
     let limits = "memory = \"64MiB\"\nprocesses = 16\ncpu = \"9s\"\ncpu_share = \"90%\"";
@@ -268,4 +281,64 @@ fn no_control_group_outlives_its_sandbox() {
     child.kill().unwrap();
     child.wait().unwrap();
     soon(&|| made.iter().all(|group| !Path::new(group).exists()));
+}
+
+/// Scratch directories below a directory.
+fn scratches(directory: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("doorward-"))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// The keeper of a host that runs, by its name and parent.
+fn keeper(host: u32) -> Option<u32> {
+    let list = std::fs::read_to_string(format!("/proc/{host}/task/{host}/children")).ok()?;
+    let mut children = list.split_whitespace().filter_map(|text| text.parse().ok());
+    children.find(|child: &u32| {
+        std::fs::read_to_string(format!("/proc/{child}/comm"))
+            .is_ok_and(|name| name.starts_with("doorward-keep"))
+    })
+}
+
+#[test]
+fn a_scratch_that_a_killed_keeper_leaves_goes_with_the_next_start() {
+    for level in LEVELS {
+        let tree = Tree::new(level);
+        let temporary = tree.path().join("temporary");
+        std::fs::create_dir(&temporary).unwrap();
+        std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o1777)).unwrap();
+        let start = |time: &str| {
+            doorward(level)
+                .args(["run", "--quiet", "--", "/bin/sleep", time])
+                .env("TMPDIR", &temporary)
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        let soon = |met: &dyn Fn() -> bool| {
+            let started = Instant::now();
+            while !met() {
+                assert!(started.elapsed() < Duration::from_secs(10), "{level}");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        };
+        let mut live = start("60");
+        soon(&|| scratches(&temporary).len() == 1);
+        let kept = scratches(&temporary);
+        let mut orphaned = start("60");
+        soon(&|| scratches(&temporary).len() == 2 && keeper(orphaned.id()).is_some());
+        let killed = rustix::process::Pid::from_raw(keeper(orphaned.id()).unwrap() as i32).unwrap();
+        rustix::process::kill_process(killed, rustix::process::Signal::KILL).unwrap();
+        orphaned.wait().unwrap();
+        soon(&|| !Path::new(&format!("/proc/{}", killed.as_raw_nonzero())).exists());
+        assert_eq!(scratches(&temporary).len(), 2, "{level}");
+        assert!(start("0").wait().unwrap().success(), "{level}");
+        assert_eq!(scratches(&temporary), kept, "{level}");
+        live.kill().unwrap();
+        live.wait().unwrap();
+        soon(&|| scratches(&temporary).is_empty());
+    }
 }

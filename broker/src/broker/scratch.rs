@@ -1,8 +1,11 @@
 //! The private directory behind /tmp and /var/tmp.
 
 use std::{
-    fs::DirBuilder,
-    os::{fd::OwnedFd, unix::fs::DirBuilderExt},
+    fs::{DirBuilder, DirEntry},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt, MetadataExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -13,6 +16,11 @@ use rustix::{
 };
 
 use super::BrokerError;
+use crate::limits::label;
+
+/// Entries looked at, and directories removed, at one start.
+const LOOKED_AT: usize = 4096;
+const REMOVED: usize = 4;
 
 /// Made for one sandbox, removed when dropped.
 #[derive(Debug)]
@@ -24,15 +32,14 @@ impl Scratch {
         if policy.scratch.is_none() {
             return Ok(Self(None));
         }
-        let mut bytes = [0_u8; 16];
         let failed = |source| BrokerError::Scratch {
             directory: directory.to_owned(),
             source,
         };
-        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-            .map_err(|errno| failed(errno.into()))?;
-        let name = format!("doorward-{:032x}", u128::from_ne_bytes(bytes));
-        let path = std::fs::canonicalize(directory).map_err(failed)?.join(name);
+        let name = label::new().map_err(|errno| failed(errno.into()))?;
+        let directory = std::fs::canonicalize(directory).map_err(failed)?;
+        remove_stale(&directory);
+        let path = directory.join(name);
         DirBuilder::new()
             .mode(0o700)
             .create(&path)
@@ -52,6 +59,23 @@ impl Scratch {
             .map(|path| rustix::fs::open(path, flags, Mode::empty()))
             .transpose()
             .map_err(|errno: Errno| BrokerError::System("open the scratch directory", errno))
+    }
+}
+
+/// Removes what keepers of the same user that were killed have left below `directory`. Its
+/// other users may make names that look so: only directories of this user are touched, and
+/// nothing is removed through a link.
+fn remove_stale(directory: &Path) {
+    let own = rustix::process::geteuid().as_raw();
+    let is_stale = |entry: &DirEntry| {
+        entry.file_name().to_str().is_some_and(label::is_stale)
+            && std::fs::symlink_metadata(entry.path())
+                .is_ok_and(|status| status.is_dir() && status.uid() == own)
+    };
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    let stale = entries.take(LOOKED_AT).flatten().filter(is_stale);
+    for entry in stale.take(REMOVED) {
+        let _later = std::fs::remove_dir_all(entry.path());
     }
 }
 

@@ -104,6 +104,9 @@ pub(crate) enum LaunchError {
     /// Namespaces cannot be had here.
     #[error("namespaces cannot be had here; `doorward doctor` tells why")]
     Unavailable,
+    /// The lock-down did not come to its end.
+    #[error("the sandboxee was not locked down within ten seconds; is this machine out of memory?")]
+    Late,
     /// The launcher ended without a word.
     #[error("the launcher ended before the sandboxee was locked down")]
     Lost,

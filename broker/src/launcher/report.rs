@@ -5,9 +5,11 @@ use std::{
     io::{IoSlice, IoSliceMut},
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::{
         RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -94,11 +96,31 @@ impl AsFd for Report {
     }
 }
 
+/// How long each step of a start may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until there is something to receive; an interruption begins the wait anew.
+fn await_message(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    let timeout = Timespec::try_from(PATIENCE).map_err(|_| Errno::INVAL)?;
+    loop {
+        let mut waited = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+        match poll(&mut waited, Some(&timeout)) {
+            Err(Errno::INTR) => {}
+            Ok(0) => return Err(Errno::TIMEDOUT),
+            other => return other.map(|_| ()),
+        }
+    }
+}
+
 /// Waits until the sandboxee is locked down.
 pub(super) fn ready(socket: BorrowedFd<'_>) -> Result<Ready, LaunchError> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = [0_u8; 256];
+    await_message(socket).map_err(|errno| match errno {
+        Errno::TIMEDOUT => LaunchError::Late,
+        errno => LaunchError::Socket(errno),
+    })?;
     let received = loop {
         match recvmsg(
             socket,
@@ -150,8 +172,12 @@ fn errno_of(bytes: &[u8]) -> Option<Errno> {
         .then(|| Errno::from_raw_os_error(number))
 }
 
-/// Waits until the program runs: the errno if exec, or a step after the filter, failed.
+/// Waits until the program runs: the errno if exec, or a step after the filter, failed, or
+/// took too long.
 pub(crate) fn exec_failure(socket: BorrowedFd<'_>) -> Option<Errno> {
+    if let Err(errno) = await_message(socket) {
+        return Some(errno);
+    }
     let mut bytes = [0_u8; 256];
     loop {
         match rustix::net::recv(socket, &mut bytes, RecvFlags::empty()) {

@@ -14,7 +14,7 @@ struct Owner {
 }
 
 /// A new name, told apart by 64 random bits.
-pub(super) fn new() -> Result<String, Errno> {
+pub(crate) fn new() -> Result<String, Errno> {
     let mut random = [0_u8; 8];
     rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
     let own = Owner::of(std::process::id()).ok_or(Errno::SRCH)?;
@@ -29,7 +29,7 @@ pub(super) fn new() -> Result<String, Errno> {
 
 /// Whether the name is one of ours and its maker is known to be dead: it was in this
 /// process's pid namespace, and no process has its number now, or a younger one has.
-pub(super) fn is_stale(name: &str) -> bool {
+pub(crate) fn is_stale(name: &str) -> bool {
     let Some(owner) = parse(name) else {
         return false;
     };

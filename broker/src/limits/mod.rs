@@ -8,7 +8,7 @@
 mod group;
 mod hierarchy;
 mod janitor;
-mod label;
+pub(crate) mod label;
 mod pace;
 mod rlimit;
 mod scratch;
