@@ -161,3 +161,25 @@ fn with_a_view_a_sandboxee_shares_no_namespace() {
         waiting.end();
     }
 }
+
+/// Another process of the same user can neither read the broker's memory nor its environment.
+#[test]
+fn the_broker_is_closed_to_other_processes_of_its_user() {
+    for level in [Level::User, Level::UserNoNs] {
+        let bench = Bench::new(level);
+        let waiting = Waiting::new(&bench);
+        let reads = |process: &Path| {
+            let mut command = level.command("/bin/cat");
+            let output = command.arg(process.join("environ")).output().unwrap();
+            output.status.success()
+        };
+        assert!(!reads(&waiting.broker), "{level}");
+        // The control: a process of that user that does nothing for itself is read.
+        let mut open = level.command("/bin/sh");
+        open.args(["-c", "sleep 60 & sleep 0.2; cat /proc/$!/environ; kill $!"]);
+        let output = open.env("CANARY", "shown").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("CANARY=shown"), "{level}: {text}");
+        waiting.end();
+    }
+}
