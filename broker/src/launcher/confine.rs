@@ -30,7 +30,6 @@ pub(super) fn filter(launch: &Launch<'_>) -> Result<Filter, LaunchError> {
         policy: launch.policy,
         arch: Arch::native(),
         notify: launch.notify,
-        view: separate,
         network_namespace: separate,
     })?)
 }

@@ -18,7 +18,6 @@ const EXECUTABLE: &[(&str, u8, u64)] = &[
     ("shmat", 2, 0o100_000),
 ];
 const FAST_OPEN: u64 = 0x2000_0000;
-const EMPTY_PATH: u64 = 0x1000;
 
 struct Draft<'a> {
     request: &'a FilterRequest<'a>,
@@ -133,13 +132,10 @@ impl Draft<'_> {
         for persona in [0, 0xffff_ffff] {
             self.allow("personality", &[low(0, persona)])?;
         }
-        // A memory file is started by its name in /proc, which a view does not have; without
-        // a view only what can never be made executable (MFD_NOEXEC_SEAL) may be had.
-        if self.request.view {
-            self.allow("memfd_create", &[])?;
-        } else {
-            self.allow("memfd_create", &[masked(1, 0x8, 0x8)])?;
-        }
+        // A memory file is started by its name in /proc, which the kernel also finds from a
+        // granted directory outside the view; so only what can never be made executable
+        // (MFD_NOEXEC_SEAL) may be had.
+        self.allow("memfd_create", &[masked(1, 0x8, 0x8)])?;
         for option in [
             1,
             2,
@@ -194,9 +190,6 @@ impl Draft<'_> {
             0x8004_5430,
         ]) {
             self.allow("ioctl", &[low(1, command)])?;
-        }
-        if self.request.view {
-            self.allow("newfstatat", &[low(3, EMPTY_PATH)])?;
         }
         if self.request.notify {
             for command in [6, 7, 37, 38] {

@@ -89,8 +89,6 @@ pub struct FilterRequest<'a> {
     pub arch: Arch,
     /// Whether operations arrive by notification; else their calls are refused.
     pub notify: bool,
-    /// Whether the sandboxee lives in a view, so that `newfstatat(fd, "", AT_EMPTY_PATH)` is the kernel's.
-    pub view: bool,
     /// Whether it has an empty network namespace of its own, so that sockets lead nowhere.
     pub network_namespace: bool,
 }

@@ -48,7 +48,6 @@ fn every_number_does_what_the_filter_says() {
         policy: &policy,
         arch: Arch::X86_64,
         notify: true,
-        view: true,
         network_namespace: true,
     })
     .unwrap();

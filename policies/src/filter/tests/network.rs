@@ -46,7 +46,6 @@ impl Place {
             policy: &policy,
             arch,
             notify: true,
-            view: self.namespace,
             network_namespace: self.namespace,
         })
         .unwrap()
