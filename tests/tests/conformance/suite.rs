@@ -11,7 +11,6 @@ use doorward_protocol::operation::{Fronts, TABLE};
 use doorward_tests::{
     Level, Snapshot, Tree,
     conformance::{Case, SINGLE, Single, TREES, cases, trees},
-    policy_source,
 };
 use serde_json::Value;
 
@@ -38,8 +37,7 @@ impl Suite {
                 listeners.push(plant(&tree, &format!("{front}/{number}")));
             }
         }
-        let policy = std::fs::read(policy_source("conformance")).unwrap();
-        let policy = tree.file("../conformance.toml", policy);
+        let policy = tree.file("../conformance.toml", include_bytes!("policy.toml"));
         let audit = tree.file("../audit", "");
         let mut command = level.command(env!("CARGO_BIN_EXE_doorward-conformance"));
         command.args([&policy, &audit]).arg(tree.work());
