@@ -249,6 +249,27 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Of those, what reaches other processes of the user and System V objects of the host where
+/// the sandboxee has no pid and ipc namespace of its own.
+pub(crate) const OUTSIDE: &[&str] = &[
+    "sched_setaffinity",
+    "sched_setscheduler",
+    "sched_setparam",
+    "sched_setattr",
+    "setpriority",
+    "shmget",
+    "shmat",
+    "shmctl",
+    "semget",
+    "semop",
+    "semtimedop",
+    "semctl",
+    "msgget",
+    "msgsnd",
+    "msgrcv",
+    "msgctl",
+];
+
 /// Refused with EPERM: they change what holds the sandbox, or look into others.
 pub(crate) const FORBIDDEN: &[&str] = &[
     "unshare",

@@ -95,12 +95,31 @@ impl Draft<'_> {
     /// Calls without argument rules come first, so that the kernel's bitmap serves them.
     fn allowed(&mut self) -> Result<(), FilterError> {
         let never = self.request.policy.code == CodeMap::Never;
+        let alone = self.request.network_namespace;
         for name in groups::ALLOWED.iter().flat_map(|(_, names)| *names) {
-            if !(never && EXECUTABLE.iter().any(|(call, ..)| call == name)) {
+            let judged = never && EXECUTABLE.iter().any(|(call, ..)| call == name);
+            let reaches = !alone && groups::OUTSIDE.contains(name);
+            if !judged && !reaches {
                 self.allow(name, &[])?;
             }
         }
         Ok(())
+    }
+
+    /// Without namespaces of its own: of what reaches other processes and the host's objects
+    /// only what is said to mean the caller.
+    fn outside(&mut self) -> Result<(), FilterError> {
+        if self.request.network_namespace {
+            return Ok(());
+        }
+        for call in groups::OUTSIDE
+            .iter()
+            .filter(|call| call.starts_with("sched_"))
+        {
+            self.allow(call, &[low(0, 0)])?;
+        }
+        self.allow("setpriority", &[low(0, 0), low(1, 0)])?;
+        self.errno(1, groups::OUTSIDE)
     }
 
     /// `[code] map = "never"`: no executable memory beyond what there is at the start.
@@ -118,6 +137,7 @@ impl Draft<'_> {
 
     fn by_argument(&mut self) -> Result<(), FilterError> {
         self.code()?;
+        self.outside()?;
         self.processes()?;
         self.descriptors()?;
         self.sockets()

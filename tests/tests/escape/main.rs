@@ -9,3 +9,4 @@
 )]
 
 mod directory;
+mod neighbours;
