@@ -150,7 +150,7 @@ pub(crate) fn main(entries: &'static [Entry]) -> ! {
 fn report(control: &Control, served: Result<(), BrokerError>) -> i32 {
     let failed = served.is_err();
     if let Err(error) = served {
-        let _gone = control.send(&Event::Failed(told(&error)));
+        let _gone = control.send(&Event::Failed(crate::host::told(&error)));
     }
     i32::from(failed)
 }
@@ -175,17 +175,6 @@ fn begin(start: &Start) -> Result<(Made, Option<Pid>), BrokerError> {
             Err(BrokerError::System("fork the broker", errno))
         }
     }
-}
-
-/// An error with all its sources.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 /// The broker proper.

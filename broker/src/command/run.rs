@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use doorward::host::{Ended, HostError, Program, ProgramError, Report, Sandbox, Spare};
+use doorward::host::{Ended, HostError, Program, ProgramError, Report, Sandbox, Spare, told};
 use doorward_policy::policy;
 use rustix::{
     fs::{Mode, OFlags},
@@ -19,7 +19,7 @@ use rustix::{
 use crate::{
     denials,
     document::load,
-    tell::{FAILED, fail, told},
+    tell::{FAILED, fail},
 };
 
 /// A limit of the policy ended it.

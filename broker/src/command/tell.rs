@@ -1,7 +1,7 @@
 //! How the command speaks: one sentence on standard error, and colour only where a person
 //! reads it.
 
-use std::{error::Error, io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode};
 
 /// doorward itself failed.
 pub(crate) const FAILED: u8 = 125;
@@ -10,17 +10,6 @@ pub(crate) const FAILED: u8 = 125;
 pub(crate) fn fail(text: &str) -> ExitCode {
     eprintln!("doorward: {text}");
     ExitCode::from(FAILED)
-}
-
-/// An error with all its sources.
-pub(crate) fn told(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 /// Colours, or nothing.

@@ -235,6 +235,17 @@ fn others(policy: &Policy) -> Result<Vec<(String, Policy)>, HostError> {
     Ok(others)
 }
 
+/// An error with all its sources, as people are told it.
+pub fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
 /// Duplicates of this process's standard streams.
 fn own_streams() -> Result<[OwnedFd; 3], HostError> {
     let own = |stream: BorrowedFd<'_>| {

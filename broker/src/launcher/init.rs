@@ -58,7 +58,6 @@ pub(super) fn run(launch: &Launch<'_>, ends: Ends, filter: &Filter) -> Result<()
     keep_only(launch, &status, ended.as_fd(), spawns.as_ref());
     let mut init = Init {
         launch,
-        filter,
         program,
         ended,
         status,
@@ -103,7 +102,6 @@ fn keep_only(
 
 struct Init<'a> {
     launch: &'a Launch<'a>,
-    filter: &'a Filter,
     program: Pid,
     ended: SignalFd,
     status: OwnedFd,
@@ -202,9 +200,11 @@ impl Init<'_> {
                     spawns: false,
                     ..*self.launch
                 };
-                let filter = match confine::filter(&launch) {
-                    Ok(filter) => filter,
-                    Err(_) => self.filter.clone(),
+                let Ok(filter) = confine::filter(&launch) else {
+                    order
+                        .report
+                        .failed("making the program's filter", rustix::io::Errno::INVAL);
+                    process::exit(127)
                 };
                 process::exit(confine::become_sandboxee(
                     &launch,
