@@ -194,6 +194,14 @@ impl Control {
         Ok((start, Streams { standard, audit }))
     }
 
+    /// The same end once more.
+    pub(crate) fn try_clone(&self) -> Result<Self, ControlError> {
+        self.socket
+            .try_clone()
+            .map(Self::new)
+            .map_err(ControlError::Socket)
+    }
+
     /// Ends the conversation: the other side sees the end of this one.
     pub(crate) fn hang_up(&self) {
         let _gone = self.socket.shutdown(std::net::Shutdown::Both);

@@ -87,11 +87,6 @@ pub(crate) enum BrokerError {
         "the policy says identity.user = \"isolated\", which is not offered yet; say \"same\" or leave it out"
     )]
     Identity,
-    /// The policy sets a limit that nothing holds.
-    #[error(
-        "the policy sets limits.output, which is not held yet; leave it out, and bound what reads the output"
-    )]
-    Output,
     /// The broker could not enter its Landlock domain.
     #[error("the broker cannot enter its Landlock domain")]
     Landlock(#[from] landlock::RulesetError),
@@ -190,9 +185,6 @@ fn serve(
     process::prctl(libc::PR_SET_PDEATHSIG, 9)
         .map_err(|errno| BrokerError::System("ask to die with the keeper", errno))?;
     let (notify, api) = fronts(start.policy.front, &start.job)?;
-    if start.policy.limits.output.is_some() {
-        return Err(BrokerError::Output);
-    }
     if start.policy.identity == IdentityUser::Isolated {
         return Err(BrokerError::Identity);
     }

@@ -1,7 +1,10 @@
 //! Running a sandbox in the foreground: keys, output, window size and signals go through
 //! as without it.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+};
 
 use nix::sys::{
     signal::{SigSet, SigmaskHow, Signal, sigprocmask},
@@ -12,7 +15,12 @@ use rustix::{
     io::Errno,
 };
 
-use super::{HostError, Report, Running, Sandbox, own_streams, terminal::Terminal};
+use super::{
+    HostError, Report, Running, Sandbox,
+    output::{PIECE, Quota, Relaying, write_all},
+    own_streams,
+    terminal::Terminal,
+};
 
 /// What is forwarded to the program.
 const FORWARDED: [Signal; 8] = [
@@ -25,8 +33,6 @@ const FORWARDED: [Signal; 8] = [
     Signal::SIGALRM,
     Signal::SIGCONT,
 ];
-/// Bytes copied at once.
-const PIECE: usize = 16 * 1024;
 
 impl Sandbox {
     /// Runs it to its end in the foreground: where standard input is a terminal it gets a
@@ -54,19 +60,23 @@ impl Sandbox {
             Some(terminal) => terminal.enter().map_err(failed)?,
             None => let_go().map_err(failed)?,
         }
-        Relay {
+        let quota = running.relaying.as_ref().map(Relaying::quota);
+        let mut relay = Relay {
             signals,
             terminal: terminal.as_ref(),
+            quota: quota.clone(),
             keys: Vec::new(),
             input: terminal.is_some(),
-        }
-        .until_ended(&running)?;
-        let report = running.wait();
-        if let Some(terminal) = &terminal {
-            drain(terminal);
-        }
-        drop(terminal);
-        report
+        };
+        relay.until_ended(&running)?;
+        running.finish(|relaying| {
+            if let Some(terminal) = &terminal {
+                drain(terminal, quota.as_deref());
+            }
+            if let Some(relaying) = relaying {
+                relay.until_passed_on(relaying);
+            }
+        })
     }
 }
 
@@ -93,6 +103,8 @@ fn signals() -> Result<SignalFd, HostError> {
 struct Relay<'a> {
     signals: SignalFd,
     terminal: Option<&'a Terminal>,
+    /// What may still be shown there.
+    quota: Option<Arc<Quota>>,
     /// Typed, and not yet taken by the sandbox.
     keys: Vec<u8>,
     /// Whether the user's terminal still gives keys.
@@ -113,8 +125,15 @@ impl Relay<'_> {
                 if !self.keys.is_empty() {
                     self.enter(terminal);
                 }
-                if shown && show(terminal) == Shown::Ended {
+                if shown && show(terminal, self.quota.as_deref()) == Shown::Ended {
                     self.terminal = None;
+                    if self
+                        .quota
+                        .as_ref()
+                        .is_some_and(|quota| quota.exceeded().is_some())
+                    {
+                        let _gone = running.kill();
+                    }
                 }
             }
             if ended {
@@ -153,6 +172,29 @@ impl Relay<'_> {
                 .is_some_and(|one| !one.revents().is_empty())
         };
         Ok((ready(0), ready(1), ready(2), ready(3)))
+    }
+
+    /// Waits for who reads the output. A signal ends the wait, as it would end a program that
+    /// waits to write.
+    fn until_passed_on(&self, relaying: &Relaying) {
+        loop {
+            let mut waited = [
+                PollFd::new(relaying, PollFlags::IN),
+                PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
+            ];
+            if poll(&mut waited, None) == Err(Errno::INTR) {
+                continue;
+            }
+            let [passed, signalled] = waited.map(|one| !one.revents().is_empty());
+            let resized = |signal: u32| signal == Signal::SIGWINCH as u32;
+            let ends = || match self.signals.read_signal() {
+                Ok(Some(signal)) => !resized(signal.ssi_signo),
+                _ => false,
+            };
+            if passed || signalled && ends() {
+                return;
+            }
+        }
     }
 
     fn forward(&self, running: &Running) {
@@ -199,13 +241,19 @@ enum Shown {
 }
 
 /// Copies output of the sandbox to the user's terminal.
-fn show(terminal: &Terminal) -> Shown {
+fn show(terminal: &Terminal, quota: Option<&Quota>) -> Shown {
     let mut bytes = [0_u8; PIECE];
     match rustix::io::read(terminal, &mut bytes) {
         Ok(0) => Shown::Ended,
         Ok(count) => {
-            write_all(output(), bytes.get(..count).unwrap_or_default());
-            Shown::Some
+            let bytes = bytes.get(..count).unwrap_or_default();
+            let within = quota.map_or(bytes, |quota| quota.take(bytes));
+            let _gone = write_all(output(), within);
+            if within.len() == count {
+                Shown::Some
+            } else {
+                Shown::Ended
+            }
         }
         Err(Errno::INTR | Errno::AGAIN) => Shown::Nothing,
         Err(_) => Shown::Ended,
@@ -222,21 +270,7 @@ fn output() -> BorrowedFd<'static> {
     }
 }
 
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => {
-                let mut ready = [PollFd::from_borrowed_fd(to, PollFlags::OUT)];
-                let _woken = poll(&mut ready, None);
-            }
-            Err(_) => return,
-        }
-    }
-}
-
 /// What was written before the end is still shown.
-fn drain(terminal: &Terminal) {
-    while show(terminal) == Shown::Some {}
+fn drain(terminal: &Terminal, quota: Option<&Quota>) {
+    while show(terminal, quota) == Shown::Some {}
 }

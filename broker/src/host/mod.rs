@@ -4,6 +4,7 @@
 //! be called first in `main`.
 
 mod foreground;
+mod output;
 mod program;
 mod terminal;
 
@@ -33,6 +34,8 @@ pub use crate::{
     limits::{Broken, Limit},
 };
 pub use program::ProgramError;
+
+use output::{Output, Relaying};
 
 use crate::{
     audit::Summary,
@@ -206,14 +209,23 @@ impl Sandbox {
             terminal: self.terminal,
             audit: self.audit.is_some(),
         };
+        let standard = match self.streams {
+            Some(streams) => streams,
+            None => own_streams()?,
+        };
+        let (output, standard) = match start.policy.limits.output {
+            Some(most) => {
+                let (output, standard) = Output::between(standard, self.terminal, most)
+                    .map_err(|errno| HostError::System("relay the standard streams", errno))?;
+                (Some(output), standard)
+            }
+            None => (None, standard),
+        };
         let streams = Streams {
-            standard: match self.streams {
-                Some(streams) => streams,
-                None => own_streams()?,
-            },
+            standard,
             audit: self.audit,
         };
-        Running::begin(spare, &start, &streams)
+        Running::begin(spare, &start, &streams)?.relaying(output)
     }
 }
 
@@ -308,6 +320,8 @@ pub struct Running {
     broker: Spare,
     /// It ended before it ran.
     ended: Option<Event>,
+    /// Its output, where that has a limit.
+    relaying: Option<Relaying>,
 }
 
 impl Running {
@@ -316,6 +330,7 @@ impl Running {
         let mut running = Self {
             broker,
             ended: None,
+            relaying: None,
         };
         match running.event()? {
             Event::Started => Ok(running),
@@ -325,6 +340,21 @@ impl Running {
                 Ok(running)
             }
         }
+    }
+
+    /// Lets its output be relayed.
+    fn relaying(mut self, output: Option<Output>) -> Result<Self, HostError> {
+        let Some(output) = output else {
+            return Ok(self);
+        };
+        let control = self.broker.control.try_clone()?;
+        let end = move || {
+            let _gone = control.send(&Order::Kill);
+        };
+        let begun = output.begin(end);
+        let failed = |errno| HostError::System("relay the standard streams", errno);
+        self.relaying = Some(begun.map_err(failed)?);
+        Ok(self)
     }
 
     fn event(&mut self) -> Result<Event, HostError> {
@@ -350,15 +380,31 @@ impl Running {
         Ok(self.broker.control.send(&Order::Kill)?)
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and, where the policy limits its output, until all of that has
+    /// been passed on.
     ///
     /// # Errors
     /// [`HostError`] when serving failed or the end is not known.
-    pub fn wait(mut self) -> Result<Report, HostError> {
+    pub fn wait(self) -> Result<Report, HostError> {
+        self.finish(|relaying| {
+            if let Some(relaying) = relaying {
+                relaying.wait();
+            }
+        })
+    }
+
+    /// Waits for its end; then `pass_on` waits for its output.
+    fn finish(mut self, pass_on: impl FnOnce(Option<&Relaying>)) -> Result<Report, HostError> {
         let event = self.event();
         // The keeper has taken away what was made for the sandbox when it ends.
         self.broker.end();
-        report(event?)
+        pass_on(self.relaying.as_ref());
+        let mut report = report(event?)?;
+        // It may have ended by itself before the host had counted all.
+        if let Some(most) = self.relaying.as_ref().and_then(Relaying::exceeded) {
+            report.ended = Ended::Limit(Broken::output(most));
+        }
+        Ok(report)
     }
 }
 

@@ -106,7 +106,7 @@ pub(crate) fn exact(facts: Facts) -> Vec<HeldLimit> {
         ("processes", processes),
         ("open_files", ("RLIMIT_NOFILE, each process", true)),
         ("file_size", ("RLIMIT_FSIZE", true)),
-        ("output", ("nothing, so it is refused at start", false)),
+        ("output", ("the host's count of what it relays", true)),
         (SCRATCH, ("the broker's count", false)),
         ("requests_per_second", ("the broker's own count", true)),
     ]

@@ -24,6 +24,8 @@ pub enum Limit {
     Wall,
     /// `fs.scratch`.
     Scratch,
+    /// `limits.output`.
+    Output,
 }
 
 impl Limit {
@@ -35,6 +37,7 @@ impl Limit {
             Self::Cpu => "limits.cpu",
             Self::Wall => "limits.wall",
             Self::Scratch => "fs.scratch",
+            Self::Output => "limits.output",
         }
     }
 }
@@ -46,6 +49,16 @@ pub struct Broken {
     pub limit: Limit,
     /// Its value, as people write it.
     pub value: String,
+}
+
+impl Broken {
+    /// More was written than these bytes.
+    pub(crate) fn output(most: u64) -> Self {
+        Self {
+            limit: Limit::Output,
+            value: size(most),
+        }
+    }
 }
 
 impl std::fmt::Display for Broken {
@@ -142,6 +155,7 @@ impl<'a> Watch<'a> {
             Limit::Cpu => time(self.limits.cpu?),
             Limit::Wall => time(self.limits.wall?),
             Limit::Scratch => size(self.scratch?.most()),
+            Limit::Output => size(self.limits.output?),
         };
         Some(Broken { limit, value })
     }

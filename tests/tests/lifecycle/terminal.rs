@@ -21,12 +21,18 @@ struct Seat {
     keys: File,
     shown: Receiver<Vec<u8>>,
     seen: String,
+    /// What was shown before the text that was waited for last.
+    before: String,
     child: Child,
     slave: OwnedFd,
 }
 
 impl Seat {
     fn at(tree: &Tree, words: &[&str]) -> Self {
+        Self::with(tree, &[], words)
+    }
+
+    fn with(tree: &Tree, options: &[&str], words: &[&str]) -> Self {
         let master =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
@@ -50,7 +56,9 @@ impl Seat {
             .args(["--ctty", "--wait"])
             .arg(inner.get_program())
             .args(inner.get_args())
-            .args(["run", "--quiet", "--"])
+            .args(["run", "--quiet"])
+            .args(options)
+            .arg("--")
             .args(words)
             .current_dir(tree.work())
             .env_clear()
@@ -73,6 +81,7 @@ impl Seat {
             keys: File::from(master),
             shown,
             seen: String::new(),
+            before: String::new(),
             child,
             slave,
         }
@@ -87,7 +96,8 @@ impl Seat {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
+                self.before = self.seen.drain(..at + text.len()).collect();
+                self.before.truncate(at);
                 return;
             }
             match self.shown.recv_timeout(Duration::from_millis(50)) {
@@ -146,5 +156,28 @@ fn a_shell_has_keys_jobs_and_the_size_of_the_window() {
         let after = tcgetattr(&seat.slave).unwrap();
         assert_eq!(before.local_modes, after.local_modes, "{level}");
         assert_eq!(before.input_modes, after.input_modes, "{level}");
+    }
+}
+
+#[test]
+fn what_a_terminal_shows_counts_as_output() {
+    const POLICY: &str = "version = 1\ninclude = [\"builtin:default\"]\n[limits]\noutput = 50000\n";
+    for level in Level::ALL {
+        let tree = Tree::new(level);
+        let policy = tree.file("../output.toml", POLICY);
+        let options = ["--policy", policy.to_str().unwrap()];
+        let mut seat = Seat::with(&tree, &options, &["/usr/bin/seq", "100"]);
+        seat.sees("\r\n100\r\n");
+        assert_eq!(seat.child.wait().unwrap().code(), Some(0), "{level}");
+        let before = tcgetattr(&seat.slave).unwrap();
+        let words = ["/bin/sh", "-c", "sleep 1; exec yes 12345678"];
+        let mut seat = Seat::with(&tree, &options, &words);
+        seat.sees("doorward: ");
+        let shown = "12345678\r\n".repeat(5000);
+        assert_eq!(seat.before, shown, "{level}");
+        seat.sees("limits.output = \"50000\"");
+        assert_eq!(seat.child.wait().unwrap().code(), Some(124), "{level}");
+        let after = tcgetattr(&seat.slave).unwrap();
+        assert_eq!(before.local_modes, after.local_modes, "{level}");
     }
 }
