@@ -204,6 +204,7 @@ fn serve(
     let filter = confine::filter(connects).map_err(confined)?;
     let view = rising.finish()?;
     let environment = block(start.environment, scratch.path().is_some());
+    let expendable = limits::Raised::now();
     let landlock = confine::enter(domain)?;
     let namespaces = Namespaces::of(view.as_ref());
     let held = limits.facts(namespaces);
@@ -225,7 +226,7 @@ fn serve(
         limits,
     })?;
     // What the sandboxee closes is not to stay open here.
-    drop((streams.standard, view));
+    drop((streams.standard, view, expendable));
     let programs = launching.spawns.take().map(Programs::new);
     let services = |policy: Arc<Policy>, spawn| -> Result<Arc<Services>, BrokerError> {
         Ok(Arc::new(Services::new(Setup {

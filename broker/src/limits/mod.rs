@@ -11,6 +11,7 @@ mod janitor;
 pub(crate) mod label;
 mod pace;
 mod rlimit;
+mod score;
 mod scratch;
 mod table;
 mod watch;
@@ -22,6 +23,7 @@ use doorward_policy::{Policy, policy::Limits};
 use rustix::{fs::FileType, io::Errno};
 
 pub(crate) use pace::Pace;
+pub(crate) use score::Raised;
 pub(crate) use scratch::Budget;
 pub(crate) use table::{Facts, exact, inexact, of};
 pub(crate) use watch::Watch;

@@ -23,7 +23,7 @@ fn children(pid: i32) -> Vec<i32> {
         .collect()
 }
 
-fn tree(pid: i32) -> Vec<i32> {
+pub(super) fn tree(pid: i32) -> Vec<i32> {
     let below = children(pid).into_iter().flat_map(tree);
     std::iter::once(pid).chain(below).collect()
 }
@@ -33,14 +33,14 @@ fn alive(pid: i32) -> bool {
         .is_ok_and(|text| !text.rsplit(')').next().unwrap().starts_with(" Z"))
 }
 
-fn name(pid: i32) -> String {
+pub(super) fn name(pid: i32) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm"))
         .unwrap_or_default()
         .trim()
         .to_owned()
 }
 
-fn until(limit: Duration, mut met: impl FnMut() -> bool) -> bool {
+pub(super) fn until(limit: Duration, mut met: impl FnMut() -> bool) -> bool {
     let started = Instant::now();
     while !met() {
         if started.elapsed() > limit {

@@ -11,5 +11,6 @@
 )]
 
 mod death;
+mod memory;
 mod signals;
 mod terminal;
