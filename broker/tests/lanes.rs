@@ -335,3 +335,36 @@ fn stopping_ends_every_lane() {
     assert_eq!(text(&mut other, &path), Err(ClientError::Gone));
     assert_eq!(text(&mut other, &path), Err(ClientError::Gone));
 }
+
+#[test]
+fn requests_beyond_the_rate_are_delayed() {
+    let taken = |more: &str| {
+        let mut bench = Bench::with(more);
+        let mut client = bench.client();
+        let started = Instant::now();
+        for _ in 0..80 {
+            client.stat(&bench.at("in/file"), Links::Follow).unwrap();
+        }
+        drop(client);
+        assert_eq!(bench.ended().served, 80);
+        started.elapsed().as_millis()
+    };
+    // A tenth of a second's worth is taken at once.
+    let slow = taken("[limits]\nrequests_per_second = 100\n");
+    assert!((650..2000).contains(&slow), "{slow} ms");
+    let fast = taken("");
+    assert!(fast < 400, "{fast} ms");
+}
+
+#[test]
+fn a_delay_does_not_outlive_the_order_to_stop() {
+    let mut bench = Bench::with("[limits]\nrequests_per_second = 1\n");
+    let mut client = bench.client();
+    let name = bench.at("in/file");
+    let asks = std::thread::spawn(move || while client.stat(&name, Links::Follow).is_ok() {});
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let started = Instant::now();
+    bench.stop();
+    assert!(started.elapsed().as_millis() < 500);
+    asks.join().unwrap();
+}

@@ -5,9 +5,16 @@ pub mod api;
 pub mod notify;
 mod workers;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    os::fd::BorrowedFd,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use doorward_policy::AbsName;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
 use crate::{audit::Log, service::Services};
 
@@ -20,6 +27,23 @@ pub struct Context {
     pub audit: Arc<Log>,
     /// The program that a typed spawn is about to start, in the front that serves it.
     pub starting: Option<Arc<Starting>>,
+}
+
+impl Context {
+    /// Takes one request of the sandbox's rate, and waits for its turn, or until `stop` is
+    /// readable or hung up; whether it is.
+    fn paced(&self, stop: BorrowedFd<'_>) -> Result<bool, Errno> {
+        let pause = self.services.pause();
+        if pause.is_zero() {
+            return Ok(false);
+        }
+        let timeout = Timespec::try_from(pause).ok();
+        let mut ready = [PollFd::from_borrowed_fd(stop, PollFlags::IN)];
+        match poll(&mut ready, timeout.as_ref()) {
+            Err(Errno::INTR) => Ok(false),
+            other => other.map(|count| count > 0),
+        }
+    }
 }
 
 /// The name that the first exec of a spawned program asks for. It was judged together with

@@ -31,6 +31,11 @@ pub(crate) struct Bench {
 impl Bench {
     /// Below the tree `in` may be read, `out` changed, `shut` is named by no rule.
     pub(crate) fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With more in its policy.
+    pub(crate) fn with(more: &str) -> Self {
         let directory = tempfile::tempdir_in(std::env::home_dir().unwrap()).unwrap();
         let root = directory.path().canonicalize().unwrap();
         for (name, content) in [("in", "in"), ("out", "out"), ("shut", "shut")] {
@@ -44,7 +49,7 @@ impl Bench {
              read = [\"{root}/in/**\", \"{root}/out/**\"]\n\
              write = [\"{root}/out/**\"]\ncreate = [\"{root}/out/**\"]\n\
              delete = [\"{root}/out/**\"]\nspecial = [\"{root}/out/fifo\"]\n\
-             scratch = \"1MiB\"\n"
+             scratch = \"1MiB\"\n{more}"
         );
         let expansion = Expansion {
             cwd: None,

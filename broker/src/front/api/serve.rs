@@ -118,7 +118,7 @@ pub fn serve(
         let result = if started == 0 {
             Err(ApiError::Thread)
         } else {
-            front.receive(&mut lanes, &workers)
+            front.receive(&mut lanes, &workers, stop)
         };
         for served in lanes.served.values() {
             served.end();
@@ -151,7 +151,12 @@ impl Front {
         Ok(())
     }
 
-    fn receive(&self, lanes: &mut Lanes, workers: &Workers<Job>) -> Result<(), ApiError> {
+    fn receive(
+        &self,
+        lanes: &mut Lanes,
+        workers: &Workers<Job>,
+        stop: BorrowedFd<'_>,
+    ) -> Result<(), ApiError> {
         let mut buffer = vec![0; LONGEST_REQUEST_FRAME];
         let mut events: Vec<Event> = Vec::with_capacity(64);
         while !lanes.served.is_empty() {
@@ -174,6 +179,9 @@ impl Front {
                 };
                 // One record a lane and turn, so that none keeps another waiting.
                 let result = if flags.contains(EventFlags::IN) && !served.is_gone() {
+                    if self.context.paced(stop).map_err(ApiError::Wait)? {
+                        return Ok(());
+                    }
                     self.fenced(|| self.take(&served, lanes, workers, &mut buffer))
                 } else {
                     Err(Violation::Record(LaneError::Gone))

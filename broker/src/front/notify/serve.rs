@@ -5,13 +5,13 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use doorward_policy::filter::Arch;
 use doorward_protocol::operation::{Call, TABLE};
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::{PollFd, PollFlags, poll},
     fs::{Mode, OFlags},
     io::Errno,
 };
@@ -147,7 +147,7 @@ impl Front {
                 return Ok(());
             }
             // A request waits unreceived: until it is, the kernel answers its signals.
-            if waited(self.context.services.pause(), stop)? {
+            if self.context.paced(stop).map_err(NotifyError::Wait)? {
                 return Ok(());
             }
             match notify::receive(self.listener.as_fd()) {
@@ -307,19 +307,6 @@ impl Front {
         *count = count.saturating_add(1);
         drop(report);
         responder.proceed(evidence);
-    }
-}
-
-/// Waits; whether serving is to end meanwhile.
-fn waited(pause: Duration, stop: BorrowedFd<'_>) -> Result<bool, NotifyError> {
-    if pause.is_zero() {
-        return Ok(false);
-    }
-    let timeout = Timespec::try_from(pause).ok();
-    let mut ready = [PollFd::from_borrowed_fd(stop, PollFlags::IN)];
-    match poll(&mut ready, timeout.as_ref()) {
-        Err(Errno::INTR) => Ok(false),
-        other => other.map(|count| count > 0).map_err(NotifyError::Wait),
     }
 }
 
