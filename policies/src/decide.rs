@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::address::{Unfolded, closed_class};
 use crate::matcher::{Found, Kind};
 use crate::network::Hosts;
-use crate::policy::{Destination, Policy};
+use crate::policy::{Destination, Policy, SCRATCH_NAMES};
 use crate::{AbsName, Access, Denial, Reason, Rights, Rule, RuleId, Verdict};
 
 /// The errno of a denial.
@@ -30,12 +30,12 @@ fn allow_or(rule: Option<RuleId>, otherwise: Verdict) -> Verdict {
     rule.map_or(otherwise, Verdict::Allow)
 }
 
-/// Whether the scratch directory may back a name: equal to or below /tmp and /var/tmp.
+/// Whether the scratch directory may back a name: equal to or below one of its names.
 fn is_temporary(name: &AbsName) -> bool {
     let bytes = name.as_bytes();
-    [&b"/tmp"[..], b"/var/tmp"].into_iter().any(|directory| {
+    SCRATCH_NAMES.into_iter().any(|directory| {
         bytes
-            .strip_prefix(directory)
+            .strip_prefix(directory.as_bytes())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     })
 }

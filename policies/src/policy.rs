@@ -33,6 +33,9 @@ pub enum CodeMap {
     Jit,
 }
 
+/// What a sandboxee calls its scratch directory. The last is where memory shared by name lies.
+pub const SCRATCH_NAMES: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+
 /// `[identity] user`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -106,14 +106,21 @@ fn scratch_backs_what_no_other_rule_names() {
     let policy =
         parse("[fs]\nscratch = \"64MiB\"\nread = [\"/tmp/mine/**\"]\ndeny = [\"/tmp/no\"]");
     assert_eq!(policy.scratch, Some(64 << 20));
-    for inside in ["/tmp", "/tmp/x/y", "/var/tmp", "/var/tmp/z"] {
+    for inside in ["/tmp", "/tmp/x/y", "/var/tmp", "/var/tmp/z", "/dev/shm/s"] {
         let rights = policy.rights(&name(inside));
         assert!(rights.scratch, "{inside}");
         let rule = policy.rule(rights.write.unwrap()).unwrap();
         assert_eq!((rule.key.as_str(), rule.line), ("fs.scratch", 3));
         assert!(allowed(&policy, inside).contains(&Access::Create));
     }
-    for outside in ["/tmp/mine/x", "/tmp/no", "/tmpx", "/var"] {
+    for outside in [
+        "/tmp/mine/x",
+        "/tmp/no",
+        "/tmpx",
+        "/var",
+        "/dev",
+        "/dev/shmx",
+    ] {
         assert!(!policy.rights(&name(outside)).scratch, "{outside}");
     }
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The private directory behind /tmp and /var/tmp.
+//! The private directory behind /tmp, /var/tmp and /dev/shm.
 
 use std::{
     fs::{DirBuilder, DirEntry},

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward_policy::AbsName;
+use doorward_policy::{AbsName, policy::SCRATCH_NAMES};
 
 use super::{filesystem::Beneath, mount::MountKind};
 
@@ -13,8 +13,6 @@ use super::{filesystem::Beneath, mount::MountKind};
 const BELIEVED: Duration = Duration::from_secs(1);
 /// Most mounts remembered; beyond it the oldest is forgotten.
 const MOUNTS: usize = 64;
-/// What the sandboxee calls the scratch directory.
-const SCRATCH_NAMES: [&[u8]; 2] = [b"/tmp", b"/var/tmp"];
 
 /// The pinned places where walks begin.
 #[derive(Debug)]
@@ -24,7 +22,7 @@ pub(crate) struct Roots<P> {
     mounts: RwLock<Vec<Mount<P>>>,
 }
 
-/// The private directory that backs /tmp and /var/tmp.
+/// The private directory that backs the scratch names.
 #[derive(Debug)]
 struct Scratch<P> {
     pin: Arc<P>,
@@ -54,7 +52,7 @@ pub(crate) struct Start<P> {
 fn scratch_name(name: &AbsName) -> Option<AbsName> {
     SCRATCH_NAMES
         .iter()
-        .filter_map(|bytes| AbsName::parse(bytes).ok())
+        .filter_map(|text| AbsName::parse(text.as_bytes()).ok())
         .find(|prefix| name.below(prefix).is_some())
 }
 
@@ -172,7 +170,7 @@ impl<P> Roots<P> {
 
     /// The name by which the sandboxee sees what the kernel calls `real`, and whether
     /// that lies in the scratch directory; `like` is the name it asked by, which says
-    /// by which of its two names the scratch is meant.
+    /// by which of its names the scratch is meant.
     pub(crate) fn locate(&self, real: &[u8], like: Option<&AbsName>) -> Option<(AbsName, bool)> {
         if let Some(scratch) = &self.scratch
             && let Some(below) = real.strip_prefix(&*scratch.real)
@@ -196,7 +194,9 @@ impl<P> Roots<P> {
 
     /// Whether `name` is one of the names of the scratch directory itself.
     pub(crate) fn is_scratch(name: &AbsName) -> bool {
-        SCRATCH_NAMES.contains(&name.as_bytes())
+        SCRATCH_NAMES
+            .iter()
+            .any(|own| own.as_bytes() == name.as_bytes())
     }
 }
 
@@ -213,6 +213,7 @@ mod tests {
         let roots = Roots::new(1, Some((2, b"/run/x/s".to_vec())));
         assert!(roots.same(b"/run/x/s/a", &name("/tmp/a"), true));
         assert!(roots.same(b"/run/x/s", &name("/var/tmp"), true));
+        assert!(roots.same(b"/run/x/s/a", &name("/dev/shm/a"), true));
         assert!(!roots.same(b"/run/x/sa", &name("/tmp/a"), true));
         assert!(!roots.same(b"/tmp/a", &name("/tmp/a"), true));
         assert!(roots.same(b"/tmp/a", &name("/tmp/a"), false));

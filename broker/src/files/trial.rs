@@ -64,7 +64,7 @@ impl Rules for TrialRules {
             ancestor: None,
             ..rights
         } == Rights::default();
-        let in_scratch = [name("/tmp"), name("/var/tmp")]
+        let in_scratch = [name("/tmp"), name("/var/tmp"), name("/dev/shm")]
             .iter()
             .any(|prefix| asked.below(prefix).is_some());
         rights.scratch = self.scratch && in_scratch && none;

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use doorward_policy::policy::HullRoot;
+use doorward_policy::policy::{HullRoot, SCRATCH_NAMES};
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
@@ -31,7 +31,6 @@ use crate::sys::process;
 
 /// Where the new root is put together; any directory that exists would do.
 const BASE: &str = "/tmp";
-const SCRATCH_NAMES: [&str; 2] = ["/tmp", "/var/tmp"];
 const NONE: Option<&str> = None;
 /// All but the pid namespace, which the launcher makes for its own children.
 const KINDS: [(&str, CloneFlags); 5] = [
@@ -47,7 +46,7 @@ const KINDS: [(&str, CloneFlags); 5] = [
 pub(crate) struct ViewRequest<'a> {
     /// Whose directory roots are bound.
     pub(crate) hull: &'a [HullRoot],
-    /// The directory behind /tmp and /var/tmp, if the policy has one.
+    /// The directory behind the scratch names, if the policy has one.
     pub(crate) scratch: Option<&'a Path>,
 }
 

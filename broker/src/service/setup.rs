@@ -11,7 +11,7 @@ use super::Spawner;
 pub struct Setup {
     /// What is decided by.
     pub policy: Arc<Policy>,
-    /// The private directory behind /tmp and /var/tmp, if the policy has `fs.scratch`.
+    /// The private directory behind the scratch names, if the policy has `fs.scratch`.
     pub scratch: Option<OwnedFd>,
     /// Whether the sandboxee lives in a view.
     pub view: bool,

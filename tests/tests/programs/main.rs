@@ -14,4 +14,5 @@ mod canaries;
 mod documents;
 mod fidelity;
 mod scripts;
+mod sharing;
 mod tools;
