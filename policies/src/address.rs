@@ -87,7 +87,7 @@ pub(crate) struct Unfolded {
     /// (mapped, compatible, translated, well-known NAT64), and loopback for the unspecified.
     pub(crate) canonical: IpAddr,
     /// Other IPv4 addresses embedded in it.
-    embedded: [Option<Ipv4Addr>; 4],
+    embedded: [Option<Ipv4Addr>; 5],
 }
 
 fn ipv4(high: u16, low: u16) -> Ipv4Addr {
@@ -103,7 +103,7 @@ fn picked(octets: &[u8; 16], places: [usize; 4]) -> Ipv4Addr {
 
 impl Unfolded {
     pub(crate) fn new(address: IpAddr) -> Self {
-        let mut embedded = [None; 4];
+        let mut embedded = [None; 5];
         let canonical = match address {
             IpAddr::V4(address) => IpAddr::V4(address),
             IpAddr::V6(address) => {
@@ -122,22 +122,24 @@ impl Unfolded {
                             Some(picked(&octets, [7, 9, 10, 11])),
                             Some(picked(&octets, [9, 10, 11, 12])),
                             Some(picked(&octets, [12, 13, 14, 15])),
+                            isatap(&address),
                         ];
                         IpAddr::V6(address)
                     }
-                    // 6to4; an ISATAP identifier may lie behind it.
+                    // 6to4.
                     [0x2002, high, low, ..] => {
-                        embedded = [Some(ipv4(high, low)), isatap(&address), None, None];
+                        embedded = [Some(ipv4(high, low)), isatap(&address), None, None, None];
                         IpAddr::V6(address)
                     }
                     // Teredo: the server, and the client with all bits turned.
                     [0x2001, 0, high, low, _, _, client_high, client_low] => {
                         let client = ipv4(!client_high, !client_low);
-                        embedded = [Some(ipv4(high, low)), Some(client), None, None];
+                        let server = ipv4(high, low);
+                        embedded = [Some(server), Some(client), isatap(&address), None, None];
                         IpAddr::V6(address)
                     }
                     _ => {
-                        embedded = [isatap(&address), None, None, None];
+                        embedded = [isatap(&address), None, None, None, None];
                         IpAddr::V6(address)
                     }
                 }
@@ -168,6 +170,7 @@ impl Unfolded {
     }
 }
 
+/// An ISATAP identifier may lie behind any prefix.
 fn isatap(address: &Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {
         [_, _, _, _, 0 | 0x200 | 0x100 | 0x300, 0x5efe, high, low] => Some(ipv4(high, low)),
@@ -295,6 +298,7 @@ mod tests {
             "2606:2800::5efe:7f00:1",
             "2606:2800::200:5efe:7f00:1",
             "2002:808:808::5efe:7f00:1",
+            "2001:0:808:808:0:5efe:7f00:1",
             "::ffff:0.0.0.0",
         ] {
             // The local-use NAT64 range is reserved as such, so look at the embedded forms.

@@ -94,7 +94,7 @@ impl Sink {
         let theirs = Arc::clone(&shared);
         let started = std::thread::Builder::new()
             .name("audit".into())
-            .spawn(move || write_all(&theirs, &descriptor, &note));
+            .spawn(move || write_all(&theirs, descriptor, &note));
         if started.is_err() {
             let mut state = shared.lock();
             state.closed = true;
@@ -149,8 +149,15 @@ impl Sink {
     }
 }
 
-/// The writer's life.
-fn write_all(shared: &Shared, descriptor: &OwnedFd, note: &Note) {
+/// The writer's life. The sink is closed before anybody hears of its end.
+fn write_all(shared: &Shared, descriptor: OwnedFd, note: &Note) {
+    write_lines(shared, &descriptor, note);
+    drop(descriptor);
+    shared.lock().ended = true;
+    shared.changed.notify_all();
+}
+
+fn write_lines(shared: &Shared, descriptor: &OwnedFd, note: &Note) {
     let mut torn = false;
     loop {
         let mut state = shared.lock();
@@ -161,8 +168,6 @@ fn write_all(shared: &Shared, descriptor: &OwnedFd, note: &Note) {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         let Some(line) = state.lines.pop_front() else {
-            state.ended = true;
-            shared.changed.notify_all();
             return;
         };
         state.bytes = state.bytes.saturating_sub(line.len());

@@ -1,6 +1,6 @@
 //! Classes of calls, each one of seccompiler's programs, chained into one filter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Compare,
@@ -75,15 +75,24 @@ impl Classes {
         let Some(class) = self.classes.last_mut() else {
             return Ok(());
         };
-        let rules = class.rules.entry(i64::from(number)).or_default();
-        if !tests.is_empty() {
-            let conditions = tests
-                .iter()
-                .map(|(index, width, compare, value)| {
-                    Condition::new(*index, width.clone(), compare.clone(), *value)
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            rules.push(SeccompRule::new(conditions)?);
+        if tests.is_empty() {
+            // Always: whatever else is said of it there says less.
+            class.rules.insert(i64::from(number), Vec::new());
+            return Ok(());
+        }
+        let conditions = tests
+            .iter()
+            .map(|(index, width, compare, value)| {
+                Condition::new(*index, width.clone(), compare.clone(), *value)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let rule = SeccompRule::new(conditions)?;
+        match class.rules.entry(i64::from(number)) {
+            Entry::Vacant(entry) => {
+                entry.insert(vec![rule]);
+            }
+            Entry::Occupied(mut entry) if !entry.get().is_empty() => entry.get_mut().push(rule),
+            Entry::Occupied(_) => {}
         }
         Ok(())
     }

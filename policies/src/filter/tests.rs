@@ -245,6 +245,17 @@ fn the_policy_opens_and_closes_calls_but_not_the_hard_ones() {
 }
 
 #[test]
+fn what_a_policy_opens_is_open_whatever_its_arguments() {
+    let mut policy = plain();
+    let calls = ["prlimit64", "ioctl", "prctl", "getsockopt", "personality"];
+    policy.system_calls.allow = calls.map(str::to_owned).to_vec();
+    let built = filter(&policy, Arch::X86_64, true);
+    for name in calls {
+        assert_eq!(ask(&built, name, [77; 6]), Action::Allow, "{name}");
+    }
+}
+
+#[test]
 fn without_notification_every_brokered_call_is_refused() {
     let filter = filter(&plain(), Arch::X86_64, false);
     for name in ["open", "openat", "execve", "connect", "chdir", "stat"] {

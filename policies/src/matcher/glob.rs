@@ -74,7 +74,6 @@ impl Glob {
         while let Some((&byte, after)) = rest.split_first() {
             rest = after;
             match byte {
-                b'*' if tokens.last() == Some(&Token::Any) => {}
                 b'*' => tokens.push(Token::Any),
                 b'?' => tokens.push(Token::One),
                 b'{' | b'}' => return Err(GlobError::Braces),
@@ -131,6 +130,13 @@ impl Glob {
             }
         }
         String::from_utf8_lossy(&bytes).replace('\u{fffd}', "?")
+    }
+
+    /// Whether two stars stand side by side.
+    pub(crate) fn has_double_star(&self) -> bool {
+        self.0
+            .windows(2)
+            .any(|pair| pair == [Token::Any, Token::Any])
     }
 
     /// Whether it is `*` alone.

@@ -91,9 +91,11 @@ impl Pattern {
                 b"**" if parts.last() == Some(&Part::Deep) => {}
                 b"**" => parts.push(Part::Deep),
                 b"." | b".." => return Err(GlobError::Dots),
-                _ if has_double_star(text) => return Err(GlobError::Deep),
                 _ => {
                     let glob = Glob::parse(text)?;
+                    if glob.has_double_star() {
+                        return Err(GlobError::Deep);
+                    }
                     parts.push(match glob.literal() {
                         Some(literal) if literal == b"." || literal == b".." => {
                             return Err(GlobError::Dots);
@@ -202,20 +204,6 @@ impl Pattern {
             (own, rest) = (after_deep, from);
         }
     }
-}
-
-/// `**` inside a component: an unescaped pair of stars.
-fn has_double_star(text: &[u8]) -> bool {
-    let (mut escaped, mut star) = (false, false);
-    for &byte in text {
-        let now = byte == b'*' && !escaped;
-        if now && star {
-            return true;
-        }
-        star = now;
-        escaped = byte == b'\\' && !escaped;
-    }
-    false
 }
 
 /// Matches parts against components without allocation, in time bounded by the
