@@ -15,6 +15,8 @@ mod broker;
 mod control;
 mod files;
 pub mod front;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod host;
 mod launcher;
 pub mod layers;

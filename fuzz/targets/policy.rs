@@ -4,10 +4,19 @@
 
 use std::path::Path;
 
+use doorward_fuzz::{Cost, bounded};
 use doorward_policy::{Expansion, Policy};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| {
+/// What the parser of TOML makes, and every finding with the line it is about.
+const COST: Cost = Cost {
+    base: 64 << 10,
+    each: 4 << 10,
+};
+
+fuzz_target!(|text: &str| bounded(text.len(), COST, || load(text)));
+
+fn load(text: &str) {
     let expansion = Expansion {
         cwd: Some("/srv/work".into()),
         home: Some("/home/somebody".into()),
@@ -18,4 +27,4 @@ fuzz_target!(|text: &str| {
         Ok(loaded) => assert!(loaded.warnings.len() <= 1_000_000),
         Err(errors) => assert!(!errors.to_string().is_empty()),
     }
-});
+}

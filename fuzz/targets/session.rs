@@ -9,13 +9,22 @@
 use std::collections::BTreeSet;
 
 use doorward::session::{Completed, Delivery, Effect, Limits, Outgoing, Session};
+use doorward_fuzz::{Cost, bounded};
 use doorward_protocol::{Reply, frame::encode_hello, hello::Hello};
 use libfuzzer_sys::fuzz_target;
 
 /// Completes the oldest request in flight.
 const COMPLETE: u8 = 255;
 
-fuzz_target!(|data: &[u8]| {
+/// What is in flight and the handles; lists of arguments are copied as they grow.
+const COST: Cost = Cost {
+    base: 16 << 10,
+    each: 8,
+};
+
+fuzz_target!(|data: &[u8]| bounded(data.len(), COST, || run(data)));
+
+fn run(data: &[u8]) {
     let mut session = Session::new(Limits::LANE);
     let mut out = Outgoing::new();
     let mut rest = data;
@@ -62,4 +71,4 @@ fuzz_target!(|data: &[u8]| {
         assert!(asked.len() <= Limits::LANE.in_flight);
         assert!(session.handles() <= Limits::LANE.handles);
     }
-});
+}

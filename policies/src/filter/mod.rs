@@ -8,6 +8,8 @@ mod assemble;
 mod broker;
 mod classes;
 mod evaluate;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,10 @@
+//! What the fuzz targets share: the bounds that every input is held to, generated
+//! documents, and the slow references that decisions are compared with.
+
+mod bounds;
+pub mod documents;
+pub mod reference;
+mod sys;
+pub mod tree;
+
+pub use bounds::{Cost, bounded};
