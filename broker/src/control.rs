@@ -31,6 +31,8 @@ defences! {
     OneCopy = "one-copy",
     /// The broker's copy of a grant is closed before anything else is served.
     GrantClosed = "grant-closed",
+    /// An asker that was held on the broker's CPU for a grant is let go before it runs.
+    HoldReleased = "hold-released",
 }
 
 #[cfg(test)]

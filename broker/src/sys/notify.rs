@@ -118,9 +118,30 @@ pub(crate) fn send_descriptor(
     descriptor: BorrowedFd<'_>,
     close_on_exec: bool,
 ) -> Result<(), Errno> {
+    add(listener, id, descriptor, close_on_exec, ADD_SEND).map(drop)
+}
+
+/// Adds a descriptor to the sender's table, who is still owed the answer: the number that
+/// is returned here.
+pub(crate) fn add_descriptor(
+    listener: BorrowedFd<'_>,
+    id: u64,
+    descriptor: BorrowedFd<'_>,
+    close_on_exec: bool,
+) -> Result<i64, Errno> {
+    add(listener, id, descriptor, close_on_exec, 0)
+}
+
+fn add(
+    listener: BorrowedFd<'_>,
+    id: u64,
+    descriptor: BorrowedFd<'_>,
+    close_on_exec: bool,
+    flags: u32,
+) -> Result<i64, Errno> {
     let addition = Addition {
         id,
-        flags: ADD_SEND,
+        flags,
         source: u32::try_from(descriptor.as_raw_fd()).map_err(|_| Errno::BADF)?,
         target: 0,
         target_flags: if close_on_exec {
@@ -131,7 +152,11 @@ pub(crate) fn send_descriptor(
     };
     // SAFETY: the argument is a `struct seccomp_notif_addfd` of ours.
     let result = unsafe { libc::ioctl(listener.as_raw_fd(), ADD, &raw const addition) };
-    if result >= 0 { Ok(()) } else { Err(errno()) }
+    if result >= 0 {
+        Ok(i64::from(result))
+    } else {
+        Err(errno())
+    }
 }
 
 /// Wakes the other side on this CPU, where the kernel can (Linux 6.6).

@@ -10,6 +10,7 @@ mod copied;
 mod decode;
 mod encode;
 mod responder;
+mod seat;
 mod serve;
 
 pub use serve::{NotifyError, NotifyReport, serve};

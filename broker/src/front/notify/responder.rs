@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use doorward_protocol::operation::Call;
 use rustix::io::Errno;
 
+use super::seat::Hold;
 use crate::{
     control::{self, Defence},
     sys::notify,
@@ -60,23 +61,45 @@ impl<'a> Responder<'a> {
         self.owed = false;
     }
 
-    /// Installs the descriptor and closes the broker's own copy before it returns.
-    pub(super) fn descriptor(mut self, descriptor: OwnedFd, close_on_exec: bool) {
-        let sent =
-            notify::send_descriptor(self.listener, self.id, descriptor.as_fd(), close_on_exec);
-        if control::is_off(Defence::GrantClosed) {
-            close_later(descriptor);
-        } else {
-            drop(descriptor);
+    /// Installs the descriptor and closes the broker's own copy before it returns. An asker
+    /// that is held goes on only when both are done and the hold is over.
+    pub(super) fn descriptor(
+        mut self,
+        descriptor: OwnedFd,
+        close_on_exec: bool,
+        hold: Option<Hold>,
+    ) {
+        let Some(hold) = hold else {
+            let sent =
+                notify::send_descriptor(self.listener, self.id, descriptor.as_fd(), close_on_exec);
+            close(descriptor);
+            return match sent {
+                Ok(()) => self.owed = false,
+                Err(errno) => self.errno(refused(errno)),
+            };
+        };
+        let added =
+            notify::add_descriptor(self.listener, self.id, descriptor.as_fd(), close_on_exec);
+        hold.release();
+        close(descriptor);
+        match added {
+            Ok(number) => self.value(number),
+            Err(errno) => self.errno(refused(errno)),
         }
-        match sent {
-            Ok(()) => self.owed = false,
-            Err(errno) => self.errno(if errno == Errno::MFILE {
-                errno
-            } else {
-                Errno::ACCESS
-            }),
-        }
+    }
+}
+
+/// What an asker is told whose table took no descriptor.
+fn refused(errno: Errno) -> Errno {
+    match errno {
+        Errno::MFILE => errno,
+        _ => Errno::ACCESS,
+    }
+}
+
+fn close(descriptor: OwnedFd) {
+    if control::is_off(Defence::GrantClosed) {
+        close_later(descriptor);
     }
 }
 

@@ -23,6 +23,7 @@ use super::{
     decode::decode,
     encode,
     responder::{Continuable, Responder},
+    seat::Seat,
 };
 use crate::{
     audit::Entry,
@@ -33,6 +34,12 @@ use crate::{
     },
     service::{Answer, Outcome, Patience},
     sys::notify::{self, Notification},
+};
+
+/// How long the serving thread keeps its place without a request.
+const SEATED: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 1_000_000,
 };
 
 /// Why serving ended before the sandbox did.
@@ -64,6 +71,15 @@ struct Job {
     call: &'static Call,
     copied: Copied,
     received: Instant,
+}
+
+/// Who performs a request.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// The serving thread, which must not block.
+    Serving(&'a Seat),
+    /// A worker.
+    Worker(&'a Slot<'a>),
 }
 
 struct Front {
@@ -131,13 +147,19 @@ fn calls() -> Vec<Option<&'static Call>> {
 
 impl Front {
     fn receive(&self, workers: &Workers<Job>, stop: BorrowedFd<'_>) -> Result<(), NotifyError> {
+        let seat = Seat::new();
         loop {
             let mut ready = [
                 PollFd::new(&self.listener, PollFlags::IN),
                 PollFd::from_borrowed_fd(stop, PollFlags::IN),
             ];
-            match poll(&mut ready, None) {
+            let patience = seat.is_taken().then_some(&SEATED);
+            match poll(&mut ready, patience) {
                 Err(Errno::INTR) => continue,
+                Ok(0) => {
+                    seat.leave();
+                    continue;
+                }
                 other => other.map_err(NotifyError::Wait)?,
             };
             let [listener, stopped] = ready.map(|one| one.revents());
@@ -151,7 +173,7 @@ impl Front {
                 return Ok(());
             }
             match notify::receive(self.listener.as_fd()) {
-                Ok(notification) => self.fenced(|| self.take(notification, workers)),
+                Ok(notification) => self.fenced(|| self.take(notification, workers, &seat)),
                 Err(Errno::NOENT | Errno::INTR) => {}
                 Err(errno) => return Err(NotifyError::Receive(errno)),
             }
@@ -180,7 +202,7 @@ impl Front {
         }
     }
 
-    fn take(&self, notification: Notification, workers: &Workers<Job>) {
+    fn take(&self, notification: Notification, workers: &Workers<Job>, seat: &Seat) {
         let received = Instant::now();
         drop(self.barrier());
         self.count();
@@ -206,7 +228,7 @@ impl Front {
             copied,
             received,
         };
-        if let Some(responder) = self.attempt(&job, None, responder) {
+        if let Some(responder) = self.attempt(&job, By::Serving(seat), responder) {
             responder.hand_over();
             workers.push(job);
         }
@@ -214,7 +236,7 @@ impl Front {
 
     fn perform(&self, job: &Job, slot: &Slot<'_>) {
         let responder = Responder::new(self.listener.as_fd(), job.notification.id);
-        if let Some(left) = self.attempt(job, Some(slot), responder) {
+        if let Some(left) = self.attempt(job, By::Worker(slot), responder) {
             left.errno(Errno::AGAIN);
         }
     }
@@ -224,19 +246,19 @@ impl Front {
     fn attempt<'a>(
         &'a self,
         job: &Job,
-        slot: Option<&Slot<'_>>,
+        by: By<'_>,
         responder: Responder<'a>,
     ) -> Option<Responder<'a>> {
+        let (slot, patience) = match by {
+            By::Serving(_) => (None, Patience::Cached),
+            By::Worker(slot) => (Some(slot), Patience::Blocking),
+        };
         let waiting = Waiting {
             listener: self.listener.as_fd(),
             id: job.notification.id,
             thread: i32::try_from(job.notification.thread).unwrap_or(i32::MAX),
             slot,
             starting: self.context.starting.as_deref(),
-        };
-        let patience = match slot {
-            None => Patience::Cached,
-            Some(_) => Patience::Blocking,
         };
         let request = match decode(job.call.name, &job.copied) {
             Ok(request) => request,
@@ -256,11 +278,18 @@ impl Front {
             decision: &decision,
             latency: job.received.elapsed(),
         });
-        self.deliver(job, decision.answer, &waiting, responder);
+        self.deliver(job, decision.answer, &waiting, responder, by);
         None
     }
 
-    fn deliver(&self, job: &Job, answer: Answer, waiting: &Waiting<'_>, responder: Responder<'_>) {
+    fn deliver(
+        &self,
+        job: &Job,
+        answer: Answer,
+        waiting: &Waiting<'_>,
+        responder: Responder<'_>,
+        by: By<'_>,
+    ) {
         let memory = Memory {
             thread: waiting.thread,
         };
@@ -278,7 +307,11 @@ impl Front {
                     descriptor
                 };
                 let _serving_nobody = waiting.slot.map(|_| self.barrier());
-                return responder.descriptor(descriptor, close_on_exec);
+                let hold = match by {
+                    By::Serving(seat) => seat.hold(waiting.thread),
+                    By::Worker(_) => None,
+                };
+                return responder.descriptor(descriptor, close_on_exec, hold);
             }
             Answer::Continue => return self.proceed(job.call, responder),
             Answer::Stat(stat) => match job.call.name {
