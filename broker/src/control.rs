@@ -33,6 +33,8 @@ defences! {
     GrantClosed = "grant-closed",
     /// An asker that was held on the broker's CPU for a grant is let go before it runs.
     HoldReleased = "hold-released",
+    /// An asker is held only while a CPU is idle, so that holding makes nothing wait.
+    HoldSparing = "hold-always",
 }
 
 #[cfg(test)]

@@ -79,16 +79,26 @@ impl Policy {
         rights
     }
 
-    /// Decides one access to a name. `special` says that the object is known to be
-    /// a device, FIFO or socket: then only an `fs.special` rule lets it be opened,
-    /// and that alone does. A name that rules only lie below is [`Reason::Access`]
-    /// for all but `Stat`, so that the caller can say that it exists.
+    /// Decides one access to a name, as [`Self::decide_rights`] does.
     pub fn decide_file(&self, name: &AbsName, access: Access, special: bool) -> Verdict {
+        self.decide_rights(name, &self.rights(name), access, special)
+    }
+
+    /// Decides one access to a name whose rights were looked up before. `special` says
+    /// that the object is known to be a device, FIFO or socket: then only an `fs.special`
+    /// rule lets it be opened, and that alone does. A name that rules only lie below is
+    /// [`Reason::Access`] for all but `Stat`, so that the caller can say that it exists.
+    pub fn decide_rights(
+        &self,
+        name: &AbsName,
+        rights: &Rights,
+        access: Access,
+        special: bool,
+    ) -> Verdict {
         if access == Access::Execute {
             return self.decide_exec(name);
         }
-        let rights = self.rights(name);
-        if let Some(denied) = forbidden(&rights) {
+        if let Some(denied) = forbidden(rights) {
             return denied;
         }
         let opened = |plain: Option<RuleId>| match (special, rights.special) {
@@ -101,10 +111,10 @@ impl Policy {
             Access::Create if special && !rights.scratch => rights.special.and(rights.create),
             Access::Create => rights.create,
             Access::Delete => rights.delete,
-            Access::Stat => any_right(&rights).or(rights.ancestor),
+            Access::Stat => any_right(rights).or(rights.ancestor),
             Access::Execute => rights.execute,
         };
-        let named = any_right(&rights).or(rights.ancestor);
+        let named = any_right(rights).or(rights.ancestor);
         let plain = match access {
             Access::Read => rights.read,
             Access::Write => rights.write,

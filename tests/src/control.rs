@@ -41,6 +41,9 @@ pub fn control(name: &str) -> PathBuf {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "control {name}: {error}");
     let built = place.join("doorward");
-    std::fs::copy(target.join("debug/doorward"), &built).expect("the control can be copied");
+    // Another test may be running the last one.
+    let fresh = place.join("fresh");
+    std::fs::copy(target.join("debug/doorward"), &fresh).expect("the control can be copied");
+    std::fs::rename(&fresh, &built).expect("the control can be put in its place");
     built
 }

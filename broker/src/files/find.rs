@@ -419,7 +419,8 @@ impl<F: Filesystem> Files<F> {
         access: Access,
         special: bool,
     ) -> Attempt<()> {
-        course.obey(self.policy.decide_file(&found.name, access, special))
+        let (name, rights) = (&found.name, &found.rights);
+        course.obey(self.policy.decide_rights(name, rights, access, special))
     }
 }
 

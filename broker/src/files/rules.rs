@@ -9,6 +9,16 @@ pub(crate) trait Rules: std::fmt::Debug + Send + Sync {
     fn rights(&self, name: &AbsName) -> Rights;
     /// Decides one access to a name.
     fn decide_file(&self, name: &AbsName, access: Access, special: bool) -> Verdict;
+    /// Decides one access to a name whose rights were looked up before.
+    fn decide_rights(
+        &self,
+        name: &AbsName,
+        _rights: &Rights,
+        access: Access,
+        special: bool,
+    ) -> Verdict {
+        self.decide_file(name, access, special)
+    }
     /// Whether a rule names it literally.
     fn names_literally(&self, name: &AbsName) -> bool;
     /// Whether the rules treat everything below the two names alike. May say no where they do.
@@ -22,6 +32,16 @@ impl Rules for Policy {
 
     fn decide_file(&self, name: &AbsName, access: Access, special: bool) -> Verdict {
         Self::decide_file(self, name, access, special)
+    }
+
+    fn decide_rights(
+        &self,
+        name: &AbsName,
+        rights: &Rights,
+        access: Access,
+        special: bool,
+    ) -> Verdict {
+        Self::decide_rights(self, name, rights, access, special)
     }
 
     fn names_literally(&self, name: &AbsName) -> bool {

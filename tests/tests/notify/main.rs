@@ -13,6 +13,7 @@ mod calls;
 mod control;
 mod crowd;
 mod exec;
+mod hold;
 mod memory;
 mod own;
 mod signals;
