@@ -11,7 +11,7 @@ use std::{
 use doorward_policy::filter::Arch;
 use doorward_protocol::operation::{Call, TABLE};
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::{Mode, OFlags},
     io::Errno,
 };
