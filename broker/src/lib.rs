@@ -26,6 +26,7 @@ pub mod service;
 pub mod session;
 #[allow(unsafe_code, reason = "raw system calls live here alone")]
 mod sys;
+pub mod trace;
 
 pub use host::init;
 pub use launcher::{Entry, Sandboxee};

@@ -39,6 +39,7 @@ use crate::{
     limits::{self, Facts, Held, LimitError},
     service::{Services, Setup, SetupError, Spawner},
     sys::process,
+    trace,
 };
 use control::{Control, Event, Job, Start, Streams};
 use scratch::Scratch;
@@ -133,6 +134,7 @@ pub(crate) fn main(entries: &'static [Entry]) -> ! {
             // The host is to see the end of the broker, not of the keeper.
             drop((control, streams));
             process::name(c"doorward-keeper");
+            let _warns = trace::begin();
             keeper::keep(broker);
             made.limits.remove();
             drop(made);
@@ -247,6 +249,7 @@ fn serve(
     let services = services(Arc::clone(&policy), programs.clone().map(spawner))?;
     let facts = layers::start(&policy, if notify { "notify" } else { "api" }, held);
     let launched = launching.ready()?;
+    let _warns = trace::begin();
     confine::last(&filter).map_err(confined)?;
     // It has a thread of its own, so it comes after the filter.
     let log = Log::new(

@@ -74,7 +74,9 @@ impl Session<'_> {
             .transpose()
             .map_err(failed)?;
         self.serve_programs(&fronts, &stopped).map_err(failed)?;
+        tracing::debug!("the broker serves");
         let outcome = self.outcome(&launched)?;
+        tracing::debug!(?outcome, "the sandbox has ended");
         let _gone = kill(launched.launcher, Signal::SIGKILL);
         self.limits.kill();
         let _reaped = waitpid(launched.launcher, None);

@@ -18,7 +18,12 @@ use tell::FAILED;
 
 /// Runs programs with no file system and no network of their own; a broker performs what a policy allows.
 #[derive(Debug, Parser)]
-#[command(name = "doorward", version)]
+#[command(
+    name = "doorward",
+    version,
+    after_help = "DOORWARD_LOG=off|error|warn|info|debug says how much doorward's own processes tell on \
+standard error beside the audit log; warnings and errors if it is not set."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -44,6 +49,9 @@ enum Command {
 
 fn main() -> ExitCode {
     doorward::init(&[]);
+    if let Err(sentence) = doorward::trace::begin() {
+        eprintln!("doorward: {sentence}");
+    }
     match Arguments::try_parse().map(|arguments| arguments.command) {
         Ok(Command::Run(run)) => run.perform(),
         Ok(Command::Check(check)) => check.perform(),

@@ -45,6 +45,7 @@ use crate::{
     },
     front::{api::ApiReport, notify::NotifyReport},
     launcher::Entry,
+    trace,
 };
 
 static INITIALISED: AtomicBool = AtomicBool::new(false);
@@ -292,10 +293,12 @@ impl Spare {
         let process = Command::new("/proc/self/exe")
             .arg0(broker::NAME)
             .env_clear()
+            .envs(std::env::var_os(trace::LEVEL).map(|level| (trace::LEVEL, level)))
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .spawn()
             .map_err(HostError::Broker)?;
+        tracing::debug!(process = process.id(), "a broker was started");
         Ok(Self {
             control: Control::new(ours),
             process,

@@ -16,3 +16,4 @@ mod doctor;
 mod place;
 mod policies;
 mod run;
+mod trace;
