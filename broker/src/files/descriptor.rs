@@ -98,9 +98,11 @@ impl Files<Kernel> {
 
     /// fstat(2).
     pub(crate) fn fstat(&self, course: &mut Course<'_>, number: i32) -> Attempt<FileStat> {
-        let own = self.own_descriptor(course, number)?;
+        let file = course.asker.pin(number)?;
+        let status = self.filesystem.status(&file, Detail::Whole)?;
+        course.object = format!("/dev/fd/{number}").into_bytes();
         course.rule = Some(RuleId::OWN);
-        Ok(self.shown(own.status.stat))
+        Ok(self.shown(status.stat))
     }
 
     /// fchmod(2).

@@ -5,6 +5,7 @@
 //! since only then the number cannot have become another thread's.
 
 use std::{
+    cell::Cell,
     fmt::Write as _,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
@@ -23,7 +24,7 @@ use crate::{
 const RESTART: i32 = 512;
 
 /// A thread that waits for the answer to its notification.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Waiting<'a> {
     pub(super) listener: BorrowedFd<'a>,
     pub(super) id: u64,
@@ -32,7 +33,13 @@ pub(super) struct Waiting<'a> {
     pub(super) slot: Option<&'a Slot<'a>>,
     /// The program that a typed spawn starts here.
     pub(super) starting: Option<&'a Starting>,
+    /// The thread that was last asked for a descriptor, kept by the thread that serves.
+    pub(super) last: Option<&'a Last>,
 }
+
+/// A thread and what names it for good. Kept beyond its request, it is of use only while that
+/// very thread lives: its number is no other's until then, and the kernel says when it is gone.
+pub(super) type Last = Cell<Option<(i32, OwnedFd)>>;
 
 impl Waiting<'_> {
     pub(super) fn valid(&self) -> bool {
@@ -66,6 +73,12 @@ impl Waiting<'_> {
                     .ok_or(Errno::SRCH)
             })
             .collect()
+    }
+
+    fn keep(&self, process: OwnedFd) {
+        if let Some(last) = self.last {
+            last.set(Some((self.thread, process)));
+        }
     }
 
     fn number(&self, key: &str) -> Result<u32, Errno> {
@@ -162,8 +175,20 @@ impl Asker for Waiting<'_> {
         if number < 0 {
             return Err(Errno::BADF);
         }
+        let flags = PidfdGetfdFlags::empty();
+        if let Some((thread, process)) = self.last.and_then(Cell::take)
+            && thread == self.thread
+        {
+            let got = rustix::process::pidfd_getfd(process.as_fd(), number, flags);
+            if !matches!(got, Err(Errno::SRCH)) {
+                self.keep(process);
+                return got;
+            }
+        }
         let process = self.held(process::pidfd_of_thread(self.thread))?;
-        rustix::process::pidfd_getfd(process.as_fd(), number, PidfdGetfdFlags::empty())
+        let got = rustix::process::pidfd_getfd(process.as_fd(), number, flags);
+        self.keep(process);
+        got
     }
 
     fn pin(&self, number: i32) -> Result<OwnedFd, Errno> {

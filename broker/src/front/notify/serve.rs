@@ -18,7 +18,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    asker::Waiting,
+    asker::{Last, Waiting},
     copied::{Copied, Memory},
     decode::decode,
     encode,
@@ -73,11 +73,17 @@ struct Job {
     received: Instant,
 }
 
+/// What the serving thread keeps from request to request.
+struct Serving {
+    seat: Seat,
+    last: Last,
+}
+
 /// Who performs a request.
 #[derive(Clone, Copy)]
 enum By<'a> {
     /// The serving thread, which must not block.
-    Serving(&'a Seat),
+    Serving(&'a Serving),
     /// A worker.
     Worker(&'a Slot<'a>),
 }
@@ -147,17 +153,21 @@ fn calls() -> Vec<Option<&'static Call>> {
 
 impl Front {
     fn receive(&self, workers: &Workers<Job>, stop: BorrowedFd<'_>) -> Result<(), NotifyError> {
-        let seat = Seat::new();
+        let serving = Serving {
+            seat: Seat::new(),
+            last: Last::default(),
+        };
         loop {
             let mut ready = [
                 PollFd::new(&self.listener, PollFlags::IN),
                 PollFd::from_borrowed_fd(stop, PollFlags::IN),
             ];
-            let patience = seat.is_taken().then_some(&SEATED);
+            let patience = serving.seat.is_taken().then_some(&SEATED);
             match poll(&mut ready, patience) {
                 Err(Errno::INTR) => continue,
                 Ok(0) => {
-                    seat.leave();
+                    serving.seat.leave();
+                    serving.last.take();
                     continue;
                 }
                 other => other.map_err(NotifyError::Wait)?,
@@ -173,7 +183,7 @@ impl Front {
                 return Ok(());
             }
             match notify::receive(self.listener.as_fd()) {
-                Ok(notification) => self.fenced(|| self.take(notification, workers, &seat)),
+                Ok(notification) => self.fenced(|| self.take(notification, workers, &serving)),
                 Err(Errno::NOENT | Errno::INTR) => {}
                 Err(errno) => return Err(NotifyError::Receive(errno)),
             }
@@ -202,7 +212,7 @@ impl Front {
         }
     }
 
-    fn take(&self, notification: Notification, workers: &Workers<Job>, seat: &Seat) {
+    fn take(&self, notification: Notification, workers: &Workers<Job>, serving: &Serving) {
         let received = Instant::now();
         drop(self.barrier());
         self.count();
@@ -228,7 +238,7 @@ impl Front {
             copied,
             received,
         };
-        if let Some(responder) = self.attempt(&job, By::Serving(seat), responder) {
+        if let Some(responder) = self.attempt(&job, By::Serving(serving), responder) {
             responder.hand_over();
             workers.push(job);
         }
@@ -249,9 +259,9 @@ impl Front {
         by: By<'_>,
         responder: Responder<'a>,
     ) -> Option<Responder<'a>> {
-        let (slot, patience) = match by {
-            By::Serving(_) => (None, Patience::Cached),
-            By::Worker(slot) => (Some(slot), Patience::Blocking),
+        let (slot, last, patience) = match by {
+            By::Serving(serving) => (None, Some(&serving.last), Patience::Cached),
+            By::Worker(slot) => (Some(slot), None, Patience::Blocking),
         };
         let waiting = Waiting {
             listener: self.listener.as_fd(),
@@ -259,6 +269,7 @@ impl Front {
             thread: i32::try_from(job.notification.thread).unwrap_or(i32::MAX),
             slot,
             starting: self.context.starting.as_deref(),
+            last,
         };
         let request = match decode(job.call.name, &job.copied) {
             Ok(request) => request,
@@ -308,7 +319,7 @@ impl Front {
                 };
                 let _serving_nobody = waiting.slot.map(|_| self.barrier());
                 let hold = match by {
-                    By::Serving(seat) => seat.hold(waiting.thread),
+                    By::Serving(serving) => serving.seat.hold(waiting.thread),
                     By::Worker(_) => None,
                 };
                 return responder.descriptor(descriptor, close_on_exec, hold);
