@@ -4,7 +4,9 @@
 //! what the grant does; an answer by value wakes it here. So while a CPU is idle the sleeping
 //! asker is held on this thread's CPU until the descriptor is in its table, and let go before
 //! it is answered: it never runs under the hold, so neither it nor a child of it can see or
-//! inherit one. Only the mask that the kernel tells of is put back.
+//! inherit one. The mask put back is the one that was read just before. A thread is named by
+//! its number here, since no call takes a pidfd: were it killed and its number given away
+//! within these few calls, that other thread of the same user would get the mask of this one.
 
 use std::{cell::Cell, os::fd::OwnedFd};
 
