@@ -1,6 +1,7 @@
 //! Positive controls: named defences that a build can leave out, so that a test can show that
 //! what it tries would succeed without them. Such a build has `--cfg doorward_control="NAME"`
-//! and carries a mark; a release build has neither (`tests/tests/notify/control.rs`).
+//! and carries a mark; a release build has neither (`tests/tests/notify/control.rs`). The build
+//! named `chosen` leaves out the one that `$DOORWARD_WITHOUT` names.
 
 macro_rules! defences {
     ($($(#[$doc:meta])* $defence:ident = $name:tt,)*) => {
@@ -11,14 +12,24 @@ macro_rules! defences {
         }
 
         /// Whether this build leaves a defence out.
+        #[cfg(not(doorward_control = "chosen"))]
         const fn is_left_out(defence: Defence) -> bool {
             match defence {
                 $(Defence::$defence => cfg!(doorward_control = $name),)*
             }
         }
 
+        /// Whether this defence was chosen to be left out.
+        #[cfg(doorward_control = "chosen")]
+        fn is_left_out(defence: Defence) -> bool {
+            let name = match defence {
+                $(Defence::$defence => $name,)*
+            };
+            std::env::var(CHOICE).is_ok_and(|chosen| chosen == name)
+        }
+
         /// What a test looks for in a binary.
-        #[cfg(any($(doorward_control = $name),*))]
+        #[cfg(any(doorward_control = "chosen", $(doorward_control = $name),*))]
         #[used]
         static MARK: &str = "this doorward was built without one of its defences";
     };
@@ -35,6 +46,28 @@ defences! {
     HoldReleased = "hold-released",
     /// An asker is held only while a CPU is idle, so that holding makes nothing wait.
     HoldSparing = "hold-always",
+    /// The filter refuses; without it, it only notifies.
+    SystemCalls = "seccomp",
+    /// The sandboxee is in a Landlock domain.
+    Landlock = "landlock",
+    /// Memory that was written is never made executable.
+    Mdwe = "mdwe",
+    /// The sandboxee has no capabilities.
+    Capabilities = "capabilities",
+    /// The sandboxee has a session keyring of its own.
+    SessionKeyring = "session keyring",
+}
+
+/// The variable that names the defence to leave out.
+#[cfg(doorward_control = "chosen")]
+const CHOICE: &str = "DOORWARD_WITHOUT";
+
+/// What a broker is told of that choice: nothing, but in a build that has it.
+pub(crate) fn choice() -> Option<(std::ffi::OsString, std::ffi::OsString)> {
+    #[cfg(doorward_control = "chosen")]
+    return std::env::var_os(CHOICE).map(|chosen| (CHOICE.into(), chosen));
+    #[cfg(not(doorward_control = "chosen"))]
+    None
 }
 
 #[cfg(test)]
@@ -49,7 +82,13 @@ pub(crate) fn is_off(defence: Defence) -> bool {
 }
 
 /// Whether a defence is switched off.
-#[cfg(not(test))]
+#[cfg(all(not(test), doorward_control = "chosen"))]
+pub(crate) fn is_off(defence: Defence) -> bool {
+    is_left_out(defence)
+}
+
+/// Whether a defence is switched off.
+#[cfg(all(not(test), not(doorward_control = "chosen")))]
 pub(crate) const fn is_off(defence: Defence) -> bool {
     is_left_out(defence)
 }

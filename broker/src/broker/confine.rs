@@ -22,7 +22,11 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{launcher, sys::process};
+use crate::{
+    control::{self, Defence},
+    launcher,
+    sys::process,
+};
 
 /// The domain to be entered: the directory hull of the allow rules, the scratch directory and
 /// /proc.
@@ -51,6 +55,10 @@ pub(super) fn domain(
 
 /// Enters it. Whether Landlock holds here.
 pub(super) fn enter(domain: RulesetCreated) -> Result<bool, RulesetError> {
+    // Sandboxees inherit it, so that one alone cannot be left out.
+    if control::is_off(Defence::Landlock) {
+        return Ok(true);
+    }
     let status = domain.restrict_self()?;
     Ok(status.ruleset != RulesetStatus::NotEnforced)
 }

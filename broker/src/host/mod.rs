@@ -43,6 +43,7 @@ use crate::{
         self,
         control::{Control, Event, Job, Order, Outcome, Start, Streams},
     },
+    control,
     front::{api::ApiReport, notify::NotifyReport},
     launcher::Entry,
     trace,
@@ -294,6 +295,7 @@ impl Spare {
             .arg0(broker::NAME)
             .env_clear()
             .envs(std::env::var_os(trace::LEVEL).map(|level| (trace::LEVEL, level)))
+            .envs(control::choice())
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .spawn()

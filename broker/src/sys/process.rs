@@ -77,6 +77,15 @@ pub(crate) fn prctl(option: libc::c_int, argument: libc::c_ulong) -> Result<(), 
     if result >= 0 { Ok(()) } else { Err(errno()) }
 }
 
+/// Joins a new session keyring, with nothing in it.
+pub(crate) fn new_session_keyring() -> Result<(), Errno> {
+    const JOIN_SESSION_KEYRING: libc::c_ulong = 1;
+    let no_name = std::ptr::null::<libc::c_char>();
+    // SAFETY: keyctl takes an operation, and a null pointer to no name.
+    let result = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, no_name) };
+    if result >= 0 { Ok(()) } else { Err(errno()) }
+}
+
 /// Undoes what the Rust runtime and the launcher did to signals: SIGPIPE ends a program that
 /// does not handle it, and nothing is blocked.
 pub(crate) fn default_signals() -> Result<(), Errno> {

@@ -10,6 +10,8 @@ use crate::policy::CodeMap;
 
 /// The `CLONE_NEW*` bits of clone(2).
 pub(super) const NEW_NAMESPACES: u64 = 0x7e02_0000;
+/// A child that is given to the caller's parent, which would reap what it did not start.
+const PARENT: u64 = 0x8000;
 /// Calls that can make memory executable: which argument says so, by which bit.
 const EXECUTABLE: &[(&str, u8, u64)] = &[
     ("mmap", 2, 4),
@@ -146,7 +148,12 @@ impl Draft<'_> {
     fn processes(&mut self) -> Result<(), FilterError> {
         self.allow(
             "clone",
-            &[(0, Width::Qword, Compare::MaskedEq(NEW_NAMESPACES), 0)],
+            &[(
+                0,
+                Width::Qword,
+                Compare::MaskedEq(NEW_NAMESPACES | PARENT),
+                0,
+            )],
         )?;
         self.allow("prlimit64", &[low(0, 0)])?;
         for persona in [0, 0xffff_ffff] {

@@ -162,6 +162,11 @@ fn arguments_are_compared_by_the_bits_the_kernel_looks_at() {
         ask(&filter, "clone", [0x1000_0011, 0, 0, 0, 0, 0]),
         Action::Errno(1)
     );
+    // Nor is a child of the sandboxee given to its init.
+    assert_eq!(
+        ask(&filter, "clone", [0x8011, 0, 0, 0, 0, 0]),
+        Action::Errno(1)
+    );
     assert_eq!(
         ask(&filter, "sendto", [0, 0, 0, 0x2000_0000, 0, 0]),
         Action::Errno(1)
@@ -266,4 +271,73 @@ fn without_notification_every_brokered_call_is_refused() {
         Action::Errno(97)
     );
     assert_eq!(ask(&filter, "fcntl", [0, 6, 0, 0, 0, 0]), Action::Errno(1));
+}
+
+/// prctl(2) by its options (include/uapi/linux/prctl.h).
+#[test]
+fn only_harmless_settings_of_a_process_are_allowed() {
+    // Dying with the parent, dumpable, keeping capabilities over identities, name, securebits
+    // and bounding set looked at, timer slack, subreaper, no_new_privs, addresses of threads,
+    // huge pages, speculation looked at, write-or-execute, names of memory.
+    let harmless = [
+        1,
+        2,
+        3,
+        4,
+        7,
+        8,
+        15,
+        16,
+        21,
+        23,
+        27,
+        29,
+        30,
+        36,
+        37,
+        38,
+        39,
+        40,
+        41,
+        42,
+        52,
+        65,
+        66,
+        0x5356_4d41,
+    ];
+    for notify in [true, false] {
+        let filter = filter(&plain(), Arch::X86_64, notify);
+        for option in (0..=128).chain([0x5356_4d41, 0x5961_6d61]) {
+            let action = ask(&filter, "prctl", [option, 1, 0, 0, 0, 0]);
+            let open = matches!(action, Action::Allow | Action::Errno(0));
+            assert_eq!(open, harmless.contains(&option), "{option}: {action:?}");
+        }
+    }
+}
+
+/// What a sandboxee may ask the kernel without anybody looking, counted: it may only become less.
+#[test]
+fn no_more_calls_are_open_than_recorded() {
+    const RECORDED: usize = 191;
+    for arch in [Arch::X86_64, Arch::Aarch64] {
+        let filter = filter(&plain(), arch, true);
+        let open = (0..1024_u32)
+            .filter(|number| {
+                let call = |arguments| CallData {
+                    number: *number,
+                    arch: arch.audit(),
+                    pointer: 0,
+                    arguments,
+                };
+                [[0; 6], [u64::MAX; 6]]
+                    .iter()
+                    .all(|arguments| filter.evaluate(&call(*arguments)) == Action::Allow)
+            })
+            .count();
+        println!("{arch:?}: {open} calls are open whatever their arguments");
+        assert!(
+            open <= RECORDED,
+            "{arch:?}: {open} calls are open, {RECORDED} were"
+        );
+    }
 }
