@@ -5,7 +5,10 @@ use std::{fmt::Write, io::stdout, process::ExitCode};
 use clap::Args;
 use doorward::layers::{Diagnosis, diagnose};
 
-use crate::tell::{Paint, fail};
+use crate::{
+    self_test,
+    tell::{Paint, fail},
+};
 
 /// Programs cannot be run here.
 const UNUSABLE: u8 = 1;
@@ -14,16 +17,23 @@ const UNUSABLE: u8 = 1;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Each layer is tried in a child process of its own; nothing is judged by version.\n\n\
-Exit status: 0 programs can be run here, 1 a layer that doorward cannot do without is missing."
+Exit status: 0 programs can be run here, 1 a layer that doorward cannot do without is missing; \
+with --self-test 0 every attempt was held, 1 one was not."
 )]
 pub(crate) struct Doctor {
     /// Tell it as JSON.
     #[arg(long)]
     json: bool,
+    /// Attack sandboxes on this machine, and look from outside whether they hold.
+    #[arg(long)]
+    self_test: bool,
 }
 
 impl Doctor {
     pub(crate) fn perform(&self) -> ExitCode {
+        if self.self_test {
+            return self_test::perform(self.json);
+        }
         let found = diagnose();
         if self.json {
             match serde_json::to_string_pretty(&found) {

@@ -8,6 +8,7 @@ mod document;
 mod explain;
 mod manual;
 mod run;
+mod self_test;
 mod tell;
 
 use std::process::ExitCode;
@@ -48,7 +49,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    doorward::init(&[]);
+    doorward::init(&[self_test::ENTRY]);
+    if let Some(played) = self_test::play() {
+        return played;
+    }
     if let Err(sentence) = doorward::trace::begin() {
         eprintln!("doorward: {sentence}");
     }
