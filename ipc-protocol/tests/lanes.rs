@@ -203,3 +203,45 @@ fn waiting_has_a_bound() {
     assert_eq!(ours.receive(&mut buffer).unwrap_err(), LaneError::NotReady);
     assert!(started.elapsed() >= Duration::from_millis(40));
 }
+
+/// A stream would take it; the control shows that.
+#[test]
+fn urgent_data_has_no_place_on_a_lane() {
+    let _turn = turn();
+    let (ours, _theirs) = Lane::pair().unwrap();
+    let urgent = rustix::net::send(&ours, b"x", SendFlags::OOB);
+    assert_eq!(urgent, Err(rustix::io::Errno::OPNOTSUPP));
+    let (stream, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    assert_eq!(rustix::net::send(&stream, b"x", SendFlags::OOB), Ok(1));
+}
+
+/// Bytes that come by way of pages of the sender's memory are copied when they are sent. A
+/// stream keeps the pages, which the control shows: what was looked at is not what is read.
+#[test]
+fn a_record_does_not_change_with_the_memory_it_came_from() {
+    let _turn = turn();
+    let after_a_change = |kind| {
+        let flags = rustix::net::SocketFlags::empty();
+        let family = rustix::net::AddressFamily::UNIX;
+        let (reader, writer) = rustix::net::socketpair(family, kind, flags, None).unwrap();
+        let page = memfd();
+        let (out, into) = rustix::pipe::pipe().unwrap();
+        let none = rustix::pipe::SpliceFlags::empty();
+        rustix::pipe::splice(&page, Some(&mut 0), &into, None, 8, none).unwrap();
+        rustix::pipe::splice(&out, None, &writer, None, 8, none).unwrap();
+        rustix::io::pwrite(&page, b"/SECRET!", 0).unwrap();
+        let mut bytes = [0; 8];
+        assert_eq!(rustix::io::read(&reader, &mut bytes[..]).unwrap(), 8);
+        bytes
+    };
+    let record = after_a_change(rustix::net::SocketType::SEQPACKET);
+    assert_eq!(&record, b"/allowed");
+    let streamed = after_a_change(rustix::net::SocketType::STREAM);
+    assert_eq!(&streamed, b"/SECRET!");
+}
+
+fn memfd() -> OwnedFd {
+    let file = rustix::fs::memfd_create("page", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    rustix::io::pwrite(&file, b"/allowed", 0).unwrap();
+    file
+}

@@ -13,6 +13,7 @@
 )]
 
 mod attempts;
+pub mod catalogue;
 pub mod conformance;
 mod control;
 mod level;

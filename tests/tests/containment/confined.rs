@@ -12,7 +12,7 @@ use doorward_tests::{Level, doorward};
 use crate::bench::Bench;
 
 /// The fields of `/proc/PID/status`.
-fn status(process: &Path) -> BTreeMap<String, String> {
+pub(crate) fn status(process: &Path) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(process.join("status")).unwrap();
     text.lines()
         .filter_map(|line| line.split_once(':'))
@@ -21,7 +21,7 @@ fn status(process: &Path) -> BTreeMap<String, String> {
 }
 
 /// A process and all below it.
-fn family(first: u32) -> Vec<PathBuf> {
+pub(crate) fn family(first: u32) -> Vec<PathBuf> {
     let mut found = vec![first.to_string()];
     let mut next = 0;
     while let Some(parent) = found.get(next).cloned() {
@@ -41,14 +41,14 @@ fn family(first: u32) -> Vec<PathBuf> {
 }
 
 /// A sandbox whose probe waits: the sandboxee and what serves it.
-struct Waiting {
+pub(crate) struct Waiting {
     host: Child,
-    sandboxee: PathBuf,
+    pub(crate) sandboxee: PathBuf,
     broker: PathBuf,
 }
 
 impl Waiting {
-    fn new(bench: &Bench) -> Self {
+    pub(crate) fn new(bench: &Bench) -> Self {
         let text = std::fs::read(doorward_tests::policy_source("containment")).unwrap();
         let policy = bench.tree.file("../containment.toml", text);
         let mut command = doorward(bench.tree.level());
@@ -79,14 +79,14 @@ impl Waiting {
         }
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         drop(self.host.stdin.take());
         assert!(self.host.wait().unwrap().success());
     }
 }
 
-const CAPABILITIES: [&str; 4] = ["CapInh", "CapPrm", "CapEff", "CapAmb"];
-const NONE: &str = "0000000000000000";
+pub(crate) const CAPABILITIES: [&str; 4] = ["CapInh", "CapPrm", "CapEff", "CapAmb"];
+pub(crate) const NONE: &str = "0000000000000000";
 
 #[test]
 fn sandboxee_and_broker_have_given_everything_up() {

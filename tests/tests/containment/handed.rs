@@ -147,3 +147,26 @@ fn what_is_not_set_gives_nothing() {
         assert_eq!(ours.code(), 0, "{level}: the probe itself may run");
     }
 }
+
+/// P-15: to look what something is, it is not opened. Whoever waits for an opener is the witness.
+#[test]
+fn what_is_denied_was_never_opened() {
+    for level in Level::ALL {
+        let bench = Bench::new(level);
+        let fifo = bench.tree.name("in/fifo");
+        nix::unistd::mkfifo(&fifo, Mode::from_bits_truncate(0o666)).unwrap();
+        let writing = fifo.clone();
+        let witness = std::thread::spawn(move || {
+            let opened = std::fs::OpenOptions::new().write(true).open(writing);
+            assert!(opened.is_ok());
+        });
+        let run = bench.run(&["read", "@in/fifo", "@in/file"]);
+        let ours = run.under("containment").text();
+        assert!(ours.contains("fine.."), "{level}: {ours}");
+        assert!(!witness.is_finished(), "{level}: {ours}");
+        // The control: without doorward it is opened, and the witness goes on.
+        let native = run.native().text();
+        witness.join().unwrap();
+        assert!(said(&native, &fifo.display().to_string()).contains(" read "));
+    }
+}

@@ -9,9 +9,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod attempts;
 mod bench;
 mod confined;
 mod handed;
+mod knock_out;
 mod names;
+mod overlay;
 mod signals;
+mod started;
+mod streams;
 mod surface;
+mod table;

@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use doorward_tests::{Level, Tree, doorward};
+use doorward_tests::{Level, Run, Tree, doorward};
 
-use crate::bench::Bench;
+use crate::{bench::Bench, confined::Waiting};
 
 /// Runs `command` in one process group with another process; whether that lives on.
 fn neighbour_lives(mut command: Command, tree: &Tree) -> bool {
@@ -57,4 +57,48 @@ fn control_a_signal_to_its_group_ends_a_neighbour() {
     let mut command = Level::User.command("/bin/sh");
     command.args(["-c", "trap '' TERM; echo 'group '; kill -TERM 0"]);
     assert!(!neighbour_lives(command, &bench.tree));
+}
+
+const NEIGHBOUR: &str = "import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+other = int(sys.argv[1])
+def tried(name, call):
+    try: print(name, call())
+    except OSError as error: print(name, 'errno', error.errno)
+tried('kill', lambda: os.kill(other, 9))
+tried('group', lambda: os.killpg(os.getpgid(other), 9))
+tried('descriptor', lambda: os.pidfd_open(other))
+tried('input', lambda: os.open(f'/proc/{other}/fd/1', os.O_WRONLY))
+tried('memory', lambda: open(f'/proc/{other}/mem', 'rb+'))
+tried('directory', lambda: os.listdir(f'/proc/{other}/cwd'))
+tried('trace', lambda: libc.ptrace(16, other, 0, 0))
+tried('own', lambda: os.kill(os.getpid(), 0))
+";
+
+/// B-14: two of one user, started by one host, side by side.
+#[test]
+fn two_sandboxes_share_nothing() {
+    for level in Level::ALL {
+        let bench = Bench::new(level);
+        let first = Waiting::new(&bench);
+        let number = first.sandboxee.file_name().unwrap().to_str().unwrap();
+        let run = Run::new(&bench.tree, ["/usr/bin/python3", "-c", NEIGHBOUR, number]);
+        let ours = run.under("builtin:default").succeeded().text();
+        assert!(ours.contains("own None"), "{level}: {ours}");
+        for name in ["kill", "group", "input", "memory", "directory"] {
+            assert!(ours.contains(&format!("{name} errno")), "{level}: {ours}");
+        }
+        assert!(ours.contains("trace -1"), "{level}: {ours}");
+        // It lives on, and ends when it is told to.
+        first.end();
+        // The control: without doorward the first one is killed.
+        let mut sleeping = level.command("/bin/sleep");
+        let mut sleeping = sleeping.arg("60").process_group(0).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        let number = sleeping.id().to_string();
+        let run = Run::new(&bench.tree, ["/usr/bin/python3", "-c", NEIGHBOUR, &number]);
+        let native = run.native().text();
+        assert!(native.contains("kill None"), "{level}: {native}");
+        assert!(!sleeping.wait().unwrap().success(), "{level}: {native}");
+    }
 }

@@ -33,9 +33,8 @@ fn outcomes(text: &str) -> BTreeMap<u32, (i64, i32)> {
     text.lines().map(parsed).collect()
 }
 
-#[test]
-fn every_number_does_what_the_filter_says() {
-    let bench = Bench::new(Level::Root);
+/// The filter that a level is to have.
+fn filter(bench: &Bench) -> Filter {
     let expansion = Expansion {
         cwd: Some(bench.tree.work()),
         home: None,
@@ -44,17 +43,22 @@ fn every_number_does_what_the_filter_says() {
     let policy = Policy::load(&policy_source("containment"), &expansion)
         .unwrap()
         .policy;
-    let filter = Filter::assemble(&FilterRequest {
+    Filter::assemble(&FilterRequest {
         policy: &policy,
         arch: Arch::X86_64,
         notify: true,
-        network_namespace: true,
+        network_namespace: Level::WITH_VIEW.contains(&bench.tree.level()),
     })
-    .unwrap();
+    .unwrap()
+}
+
+fn at(level: Level) -> BTreeMap<u32, (i64, i32)> {
+    let bench = Bench::new(level);
+    let filter = filter(&bench);
     let last = LAST.to_string();
     let ended = bench.run(&["surface", "0", &last]).under("containment");
     let ours = outcomes(&ended.text());
-    assert_eq!(ours.len(), 535, "{}", ended.error());
+    assert_eq!(ours.len(), 535, "{level}: {}", ended.error());
     let mut counts = [0; 4];
     for (number, (result, status)) in &ours {
         let call = CallData {
@@ -76,10 +80,22 @@ fn every_number_does_what_the_filter_says() {
             Action::Kill => (3, killed),
             Action::Other(_) => panic!("{number}: {verdict:?}"),
         };
-        assert!(holds, "{number}: {verdict:?}, but {result} {status}");
+        assert!(
+            holds,
+            "{level} {number}: {verdict:?}, but {result} {status}"
+        );
         counts[place] += 1;
     }
-    assert!(counts.iter().all(|count| *count > 5), "{counts:?}");
+    assert!(counts.iter().all(|count| *count > 5), "{level}: {counts:?}");
+    ours
+}
+
+#[test]
+fn every_number_does_what_the_filter_says() {
+    let ours = at(Level::Root);
+    for level in [Level::User, Level::UserNoNs, Level::Nested] {
+        at(level);
+    }
     // The control: an ordinary user without doorward gets other answers to many of them.
     let bench = Bench::new(Level::User);
     let native = outcomes(&bench.run(&["surface", "0", "162"]).native().text());
@@ -87,4 +103,31 @@ fn every_number_does_what_the_filter_says() {
         .iter()
         .filter(|(number, outcome)| ours[number] != **outcome);
     assert!(differ.count() > 20, "the filter changes nothing");
+}
+
+const DEADLY: &str = "import ctypes, signal, sys
+how = sys.argv[1]
+if how == 'blocked': signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGSYS])
+if how == 'ignored': signal.signal(signal.SIGSYS, signal.SIG_IGN)
+if how == 'handled': signal.signal(signal.SIGSYS, lambda *_: print('handled', flush=True))
+print('alive', flush=True)
+ctypes.CDLL(None).syscall(250, 99, 0, 0, 0, 0)
+print('survived', flush=True)
+";
+
+/// S-42: a call that kills cannot be survived by what is done with the signal.
+#[test]
+fn a_deadly_call_ends_whoever_blocks_or_handles_the_signal() {
+    for level in Level::ALL {
+        let tree = doorward_tests::Tree::new(level);
+        for how in ["not", "blocked", "ignored", "handled"] {
+            let words = ["/usr/bin/python3", "-c", DEADLY, how];
+            let run = doorward_tests::Run::new(&tree, words);
+            let ours = run.under("builtin:default");
+            assert_eq!(ours.text(), "alive\n", "{level} {how}");
+            assert_eq!(ours.code(), 128 + SIGSYS, "{level} {how}");
+            let native = run.native().succeeded().text();
+            assert_eq!(native, "alive\nsurvived\n", "{level} {how}");
+        }
+    }
 }
