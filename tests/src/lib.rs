@@ -12,6 +12,7 @@
     reason = "a harness fails its test by panicking"
 )]
 
+pub mod adversary;
 mod attempts;
 pub mod catalogue;
 pub mod conformance;
