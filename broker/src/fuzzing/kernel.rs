@@ -55,6 +55,8 @@ pub enum Answered {
 #[derive(Debug)]
 struct Known {
     asked: Asked,
+    /// A descriptor that was put into its table before the answer, and its number there.
+    added: Option<(Answered, i64)>,
     answer: Option<Answered>,
 }
 
@@ -168,8 +170,33 @@ impl State {
             return Err(Errno::NOENT);
         }
         assert_eq!(known.answer, None, "answered twice: {:x?}", known.asked);
-        known.answer = Some(answer);
+        known.answer = Some(match known.added.take() {
+            None => answer,
+            Some((granted, number)) => {
+                assert_eq!(
+                    answer,
+                    Answered::Value(number),
+                    "left in the table: {granted:?}"
+                );
+                granted
+            }
+        });
         Ok(())
+    }
+
+    /// Its number in the asker's table.
+    fn add(&mut self, id: u64, granted: Answered) -> Result<i64, Errno> {
+        let known = self.known(id);
+        if known.is_gone() {
+            return Err(Errno::NOENT);
+        }
+        assert!(
+            known.added.is_none() && known.answer.is_none(),
+            "added twice"
+        );
+        let number = 100;
+        known.added = Some((granted, number));
+        Ok(number)
     }
 }
 
@@ -207,6 +234,7 @@ pub(crate) mod notify {
             let gone = asked.looks == 0;
             state.known.push(Known {
                 asked,
+                added: None,
                 answer: None,
             });
             for reads in &mut state.reads {
@@ -240,17 +268,32 @@ pub(crate) mod notify {
         with(|state| state.answer(id, Answered::Continued))
     }
 
+    fn granted(descriptor: BorrowedFd<'_>) -> Result<Answered, Errno> {
+        let link = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
+        let name = rustix::fs::readlink(link, Vec::new())?.into_bytes();
+        let flags = rustix::fs::fcntl_getfl(descriptor)?;
+        let writable = flags.intersects(OFlags::WRONLY | OFlags::RDWR);
+        Ok(Answered::Granted { name, writable })
+    }
+
     pub(crate) fn send_descriptor(
         _: BorrowedFd<'_>,
         id: u64,
         descriptor: BorrowedFd<'_>,
         _: bool,
     ) -> Result<(), Errno> {
-        let link = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
-        let name = rustix::fs::readlink(link, Vec::new())?.into_bytes();
-        let flags = rustix::fs::fcntl_getfl(descriptor)?;
-        let writable = flags.intersects(OFlags::WRONLY | OFlags::RDWR);
-        with(|state| state.answer(id, Answered::Granted { name, writable }))
+        let granted = granted(descriptor)?;
+        with(|state| state.answer(id, granted))
+    }
+
+    pub(crate) fn add_descriptor(
+        _: BorrowedFd<'_>,
+        id: u64,
+        descriptor: BorrowedFd<'_>,
+        _: bool,
+    ) -> Result<i64, Errno> {
+        let granted = granted(descriptor)?;
+        with(|state| state.add(id, granted))
     }
 
     pub(crate) fn wake_here(_: BorrowedFd<'_>) -> bool {
