@@ -38,6 +38,38 @@ macro_rules! defences {
 defences! {
     /// The name of a pin is read back from the kernel and judged.
     CanonicalName = "canonical-name",
+    /// So is the name of what was pinned by an entry of a judged directory.
+    EntryName = "entry-name",
+    /// A link needs a `read` rule of its own to be followed.
+    LinkRule = "link-rule",
+    /// The last link is followed only by those who ask for it.
+    LastLink = "last-link",
+    /// `..` leaves the directory that was walked to, not the last component of the text.
+    DotsWalked = "dots-walked",
+    /// Only what a rule reaches is looked up on a walk.
+    StepReach = "step-reach",
+    /// What is denied or hidden is not even looked up.
+    StepBarred = "step-barred",
+    /// Devices, pipes and sockets need a rule of their own.
+    ObjectType = "object-type",
+    /// Mounts that others serve must be named literally.
+    MountKind = "mount-kind",
+    /// `O_TRUNC` needs a `write` rule.
+    TruncateRight = "truncate-right",
+    /// A file without a name never gets one.
+    TemporaryHidden = "temporary-hidden",
+    /// New files have permission bits alone.
+    ModeMask = "mode-mask",
+    /// A new name gives no more rights than the old.
+    Widening = "widening",
+    /// A directory is moved only where the rules treat both names alike.
+    Alike = "alike",
+    /// What was moved without having been judged is moved back.
+    MoveBack = "move-back",
+    /// Only regular files get further names.
+    LinkKind = "link-kind",
+    /// A new link says only what the sandboxee could name itself.
+    LinkTarget = "link-target",
     /// What was decided on is what is opened: the asker's memory is read once.
     OneCopy = "one-copy",
     /// The broker's copy of a grant is closed before anything else is served.

@@ -16,6 +16,7 @@ use super::{
     filesystem::{Detail, Filesystem, Kind},
     find::Manner,
 };
+use crate::control::{self, Defence};
 
 const AT_SYMLINK_FOLLOW: u32 = 0x400;
 const AT_EMPTY_PATH: u32 = 0x1000;
@@ -75,7 +76,8 @@ impl<F: Filesystem> Files<F> {
         }
         let named = textual(&entry.name.parent(), target)?;
         let rights = self.policy.rights(&named);
-        if reach(&rights).is_none() || rights.deny.is_some() || rights.hide.is_some() {
+        let out = reach(&rights).is_none() || rights.deny.is_some() || rights.hide.is_some();
+        if out && !control::is_off(Defence::LinkTarget) {
             return Err(Fault::denied(Reason::Link, Errno::ACCESS));
         }
         Ok(self.filesystem.symlink(target, entry.place()?)?)
@@ -97,6 +99,7 @@ impl<F: Filesystem> Files<F> {
         self.decide(course, &found, Access::Stat, false)?;
         match found.status.kind() {
             Kind::File => {}
+            _ if control::is_off(Defence::LinkKind) => {}
             Kind::Directory => return Err(Fault::Failed(Errno::PERM)),
             _ => return Err(Fault::denied(Reason::Special, Errno::PERM)),
         }

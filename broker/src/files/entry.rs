@@ -14,6 +14,7 @@ use super::{
     path::{Split, malformed},
     roots::Roots,
 };
+use crate::control::{self, Defence};
 
 /// An entry of a pinned directory, whether it exists or not.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl<F: Filesystem> Files<F> {
         };
         let mut parent_name = name.parent();
         for _ in 0..RACES {
-            let (pin, kind) = match self.pin_plain(course, &parent_name, rights.scratch, how) {
+            let (pin, _) = match self.pin_plain(course, &parent_name, rights.scratch, how) {
                 Err(Fault::Failed(Errno::LOOP)) => return Ok(None),
                 other => other?,
             };
@@ -95,7 +96,6 @@ impl<F: Filesystem> Files<F> {
                 rights: self.policy.rights(&parent_name),
                 scratch: rights.scratch,
                 name: parent_name,
-                kind,
             };
             match self.settle(course, reached)? {
                 Ok(parent) => {
@@ -179,5 +179,33 @@ impl<F: Filesystem> Files<F> {
         let pin = self.pin(course, &entry.parent, entry.leaf()?.into(), how)?;
         let status = self.filesystem.status(&pin, detail)?;
         Ok((pin, status))
+    }
+
+    /// Whether what was pinned by an entry is in the directory that was judged, which may have
+    /// been moved meanwhile. The entry then has the name that the kernel tells, since a file
+    /// system may know several spellings of it.
+    pub(crate) fn verify_entry(&self, entry: &mut Entry<F::Pin>, pin: &F::Pin) -> Attempt<bool> {
+        if control::is_off(Defence::EntryName) {
+            return Ok(true);
+        }
+        let mut real = Vec::new();
+        self.filesystem.name(pin, &mut real)?;
+        if self.roots.same(&real, &entry.name, entry.rights.scratch) {
+            return Ok(true);
+        }
+        let like = entry.rights.scratch.then_some(&entry.name);
+        let Some((now, scratch)) = self.roots.locate(&real, like) else {
+            return Ok(false);
+        };
+        let is_removed = real.ends_with(b" (deleted)");
+        if is_removed || scratch != entry.rights.scratch || now.parent() != entry.name.parent() {
+            return Ok(false);
+        }
+        let rights = self.policy.rights(&now);
+        if rights.scratch != scratch || rights.deny.is_some() || rights.hide.is_some() {
+            return Ok(false);
+        }
+        (entry.name, entry.rights) = (now, rights);
+        Ok(true)
     }
 }

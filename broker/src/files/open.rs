@@ -15,6 +15,7 @@ use super::{
     filesystem::{Detail, Filesystem, Kind, Status},
     find::{Found, Manner},
 };
+use crate::control::{self, Defence};
 
 /// O_LARGEFILE as programs pass it, whatever libc calls it.
 const LARGE_FILE: u32 = 0o100_000;
@@ -169,11 +170,13 @@ impl<F: Filesystem> Files<F> {
         wanted: Wanted,
     ) -> Attempt<F::Pin> {
         let kind = found.status.kind();
-        let special = !matches!(kind, Kind::File | Kind::Directory | Kind::Link);
+        let special = !matches!(kind, Kind::File | Kind::Directory | Kind::Link)
+            && !control::is_off(Defence::ObjectType);
         if wanted.reads() {
             self.decide(course, found, Access::Read, special)?;
         }
-        if wanted.writes() || wanted.has(OFlags::TRUNC) {
+        let truncates = wanted.has(OFlags::TRUNC) && !control::is_off(Defence::TruncateRight);
+        if wanted.writes() || truncates {
             self.decide(course, found, Access::Write, special)?;
             if kind == Kind::File {
                 self.has_room(course, &found.rights)?;
@@ -290,6 +293,9 @@ impl<F: Filesystem> Files<F> {
     /// The mode of something new: permission bits alone, without what the asker masks.
     pub(crate) fn new_mode(&self, course: &Course<'_>, mode: u32) -> Attempt<u32> {
         let mask = course.asker.umask()?;
+        if control::is_off(Defence::ModeMask) {
+            return Ok(mode & !mask);
+        }
         Ok(mode & 0o777 & !mask)
     }
 
@@ -316,7 +322,10 @@ impl<F: Filesystem> Files<F> {
         self.has_room(course, &found.rights)?;
         let kept = OFlags::ACCMODE | OFlags::APPEND | OFlags::SYNC | OFlags::DSYNC;
         // O_EXCL: it never gets a name, since no call could judge it under one.
-        let flags = (wanted.flags & kept & !OFlags::PATH) | OFlags::TMPFILE | OFlags::EXCL;
+        let mut flags = (wanted.flags & kept & !OFlags::PATH) | OFlags::TMPFILE | OFlags::EXCL;
+        if control::is_off(Defence::TemporaryHidden) {
+            flags.remove(OFlags::EXCL);
+        }
         let mode = self.new_mode(course, mode)?;
         Ok(self.filesystem.reopen(&found.pin, flags, mode)?)
     }
@@ -334,7 +343,7 @@ impl<F: Filesystem> Files<F> {
         if path.bytes.ends_with(b"/") {
             return Err(Fault::Failed(Errno::ISDIR));
         }
-        let entry = self.entry(course, path, Errno::ISDIR)?;
+        let mut entry = self.entry(course, path, Errno::ISDIR)?;
         for _ in 0..CREATIONS {
             let may_create = self.policy.decide_file(&entry.name, Access::Create, false);
             if may_create.is_allow() {
@@ -372,6 +381,10 @@ impl<F: Filesystem> Files<F> {
                     }
                     other => other,
                 };
+            }
+            if !self.verify_entry(&mut entry, &pin)? {
+                entry = self.entry(course, path, Errno::ISDIR)?;
+                continue;
             }
             let found = Found {
                 pin: std::sync::Arc::new(pin),

@@ -5,7 +5,10 @@ use doorward_protocol::request::PathArgument;
 use rustix::io::Errno;
 
 use super::course::{Attempt, Course, Fault};
-use crate::service::Place;
+use crate::{
+    control::{self, Defence},
+    service::Place,
+};
 
 /// A path made absolute, as far as its text alone allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +79,7 @@ impl Asked {
             match part {
                 b"" => {}
                 b"." => {}
-                b".." if canonical => asked.name.pop(),
+                b".." if canonical || control::is_off(Defence::DotsWalked) => asked.name.pop(),
                 b".." => {
                     asked.rest = bytes.get(position..).unwrap_or_default().to_vec();
                     break;

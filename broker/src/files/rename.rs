@@ -17,6 +17,7 @@ use super::{
     entry::Entry,
     filesystem::{Detail, Filesystem, Kind, Renaming, Status},
 };
+use crate::control::{self, Defence};
 
 const NO_REPLACE: u32 = 1;
 const EXCHANGE: u32 = 2;
@@ -50,11 +51,12 @@ impl<F: Filesystem> Files<F> {
             _ => return Err(Fault::denied(Reason::Flags, Errno::INVAL)),
         };
         let _turn = self.turn.take();
-        let old = self.entry(course, old, Errno::BUSY)?;
+        let mut old = self.entry(course, old, Errno::BUSY)?;
         self.decide_removal(course, &old)?;
-        let status = self.movable(course, &old, &old)?;
+        let judged = self.movable(course, &mut old)?;
+        let status = judged.1;
         let mut object = old.name.as_bytes().to_vec();
-        let new = self.entry(course, new, Errno::BUSY)?;
+        let mut new = self.entry(course, new, Errno::BUSY)?;
         object.extend_from_slice(b" -> ");
         object.extend_from_slice(new.name.as_bytes());
         course.object = object;
@@ -63,11 +65,13 @@ impl<F: Filesystem> Files<F> {
         }
         self.decide_move(&old, &new, &status)?;
         let replace = self.policy.decide_file(&new.name, Access::Delete, false);
+        let mut other = None;
         if how == Renaming::Exchange {
             course.obey(self.policy.decide_file(&old.name, Access::Create, false))?;
             course.obey(replace)?;
-            let other = self.movable(course, &new, &new)?;
-            self.decide_move(&new, &old, &other)?;
+            let found = self.movable(course, &mut new)?;
+            self.decide_move(&new, &old, &found.1)?;
+            other = Some(found);
         }
         course.obey(self.policy.decide_file(&new.name, Access::Create, false))?;
         if !old.rights.scratch {
@@ -84,23 +88,33 @@ impl<F: Filesystem> Files<F> {
             }
             other => other?,
         }
-        self.verify_move(course, &old, &new, &status, how)
+        let mut doubtful = self.is_doubtful(course, (&old, &new), &judged)?;
+        if let Some(other) = &other {
+            doubtful |= self.is_doubtful(course, (&new, &old), other)?;
+        }
+        if !doubtful {
+            return Ok(());
+        }
+        let back = match other {
+            Some(_) => Renaming::Exchange,
+            None => Renaming::Keep,
+        };
+        self.filesystem.rename(new.place()?, old.place()?, back)?;
+        Err(Fault::denied(Reason::Widening, Errno::XDEV))
     }
 
     /// Pins and judges what is to be moved away from `entry`.
-    fn movable(
-        &self,
-        course: &Course<'_>,
-        entry: &Entry<F::Pin>,
-        named: &Entry<F::Pin>,
-    ) -> Attempt<Status> {
-        let (_, status) = match self.pin_entry(course, entry, Detail::Identity) {
+    fn movable(&self, course: &Course<'_>, entry: &mut Entry<F::Pin>) -> Attempt<(F::Pin, Status)> {
+        let (pin, status) = match self.pin_entry(course, entry, Detail::Identity) {
             Err(Fault::Failed(Errno::XDEV)) => return Err(Fault::Failed(Errno::BUSY)),
             other => other?,
         };
+        if !self.verify_entry(entry, &pin)? {
+            return Err(Fault::Failed(Errno::NOENT));
+        }
         match status.kind() {
-            Kind::File | Kind::Directory | Kind::Link => Ok(status),
-            _ if named.rights.special.is_some() || named.rights.scratch => Ok(status),
+            Kind::File | Kind::Directory | Kind::Link => Ok((pin, status)),
+            _ if entry.rights.special.is_some() || entry.rights.scratch => Ok((pin, status)),
             _ => Err(Fault::denied(Reason::Special, Errno::ACCESS)),
         }
     }
@@ -113,6 +127,9 @@ impl<F: Filesystem> Files<F> {
         to: &Entry<F::Pin>,
         status: &Status,
     ) -> Attempt<()> {
+        if control::is_off(Defence::Alike) && status.kind() == Kind::Directory {
+            return Ok(());
+        }
         if status.kind() != Kind::Directory {
             return self.decide_widening(&from.rights, &to.rights);
         }
@@ -137,37 +154,44 @@ impl<F: Filesystem> Files<F> {
         let execute = wider(old.execute.is_some(), new.execute.is_some());
         let special = wider(old.special.is_some(), new.special.is_some());
         let hidden = old.deny.is_some() || old.hide.is_some();
+        if control::is_off(Defence::Widening) {
+            return Ok(());
+        }
         if read || write || execute || special || hidden || reach(new).is_none() {
             return Err(Fault::denied(Reason::Widening, Errno::XDEV));
         }
         Ok(())
     }
 
-    /// Holds what was moved to what was judged, and moves anything else back.
-    fn verify_move(
+    /// Whether what lies under a new name now may be something that was not judged.
+    fn is_doubtful(
         &self,
         course: &Course<'_>,
-        old: &Entry<F::Pin>,
-        new: &Entry<F::Pin>,
-        judged: &Status,
-        how: Renaming,
-    ) -> Attempt<()> {
-        let Ok((_, moved)) = self.pin_entry(course, new, Detail::Identity) else {
+        (from, to): (&Entry<F::Pin>, &Entry<F::Pin>),
+        (pin, judged): &(F::Pin, Status),
+    ) -> Attempt<bool> {
+        if control::is_off(Defence::MoveBack) {
+            return Ok(false);
+        }
+        let mut real = Vec::new();
+        self.filesystem.name(pin, &mut real)?;
+        if self.roots.same(&real, &to.name, to.rights.scratch) {
+            return Ok(false);
+        }
+        let Ok((_, moved)) = self.pin_entry(course, to, Detail::Identity) else {
             // Whoever removed it again may do so.
-            return Ok(());
+            return Ok(false);
         };
-        if moved.identity() == judged.identity() || moved.kind() != Kind::Directory {
-            return Ok(());
+        if moved.identity() == judged.identity() {
+            return Ok(false);
         }
-        if self.policy.alike(&old.name, &new.name) {
-            return Ok(());
+        if moved.kind() == Kind::Directory && !self.policy.alike(&from.name, &to.name) {
+            return Ok(true);
         }
-        let back = if how == Renaming::Exchange {
-            Renaming::Exchange
-        } else {
-            Renaming::Keep
-        };
-        self.filesystem.rename(new.place()?, old.place()?, back)?;
-        Err(Fault::denied(Reason::Widening, Errno::XDEV))
+        // Anything that lies under the name judged may be moved; but was it there?
+        real.clear();
+        self.filesystem.name(&from.parent, &mut real)?;
+        let parent = from.name.parent();
+        Ok(!self.roots.same(&real, &parent, from.rights.scratch))
     }
 }

@@ -18,6 +18,7 @@ use super::{
     mount::MountKind,
     path::{Asked, malformed},
 };
+use crate::control::{self, Defence};
 
 /// Most links on one walk, as the kernel's own.
 const LINKS: u32 = 40;
@@ -110,7 +111,8 @@ impl<F: Filesystem> Files<F> {
             let component = Component::new(&part).map_err(malformed)?;
             let next = seen.join(component).map_err(malformed)?;
             let rights = self.policy.rights(&next);
-            if reach(&rights).is_none() {
+            let reached = reach(&rights).is_some() || control::is_off(Defence::StepReach);
+            if !reached || self.is_barred(&next, &rights, &pending) {
                 course.at(&next);
                 return Err(denial(&*self.policy, &next, Access::Read));
             }
@@ -180,7 +182,6 @@ impl<F: Filesystem> Files<F> {
                         name: next,
                         rights,
                         scratch,
-                        kind,
                     });
                 }
                 _ => return Err(Fault::Failed(Errno::NOTDIR)),
@@ -201,7 +202,6 @@ impl<F: Filesystem> Files<F> {
             name: seen,
             rights,
             scratch: here.scratch,
-            kind: here.kind,
         })
     }
 
@@ -220,6 +220,22 @@ impl<F: Filesystem> Files<F> {
             }
         }
         self.policy.rights(&target).scratch
+    }
+
+    /// Whether the walk ends at a denied or hidden name, or goes on to another: then not even
+    /// whether it exists is to be found out.
+    fn is_barred(&self, next: &AbsName, rights: &Rights, pending: &Pending) -> bool {
+        let is_barred = |rights: &Rights| rights.deny.is_some() || rights.hide.is_some();
+        if !is_barred(rights) || control::is_off(Defence::StepBarred) {
+            return false;
+        }
+        let below = pending.rest().split(|&byte| byte == b'/');
+        let below = below
+            .filter(|part| !part.is_empty())
+            .map(Component::new)
+            .next();
+        let below = below.and_then(|part| next.join(part.ok()?).ok());
+        below.is_none_or(|below| is_barred(&self.policy.rights(&below)))
     }
 
     fn standing_root(&self) -> Standing<F::Pin> {

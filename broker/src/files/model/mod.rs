@@ -1,224 +1,222 @@
 //! A file system in memory in which an adversary moves between any two calls.
 //!
-//! It knows at every instant which name each object really has, which the path engine
-//! can only ask for one call at a time. So a test can say afterwards whether what was
-//! granted ever had a name, during the request, under which it might be.
+//! It knows at every instant which name each object really has, which the path engine can
+//! only ask for one call at a time. So a test can say afterwards whether what was granted
+//! had a name, between its pin and the grant, under which it might be.
 
 mod adversary;
+mod asker;
 mod calls;
+mod explorer;
+mod mutants;
+mod native;
+mod oracle;
+mod request;
+mod table;
 mod tests;
+mod tree;
+mod world;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
-pub(crate) use adversary::Script;
-
-/// Number of an object; 0 is the root.
-pub(crate) type Node = usize;
-
-/// A component of at most four bytes, filled up with zeros.
-pub(crate) type Leaf = [u8; 4];
-
-/// Where each object is: its directory and its name there; none for the root and for
-/// what was removed.
-pub(crate) type Places = Vec<Option<(Node, Leaf)>>;
-
-/// What an object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Object {
-    /// A directory.
-    Directory,
-    /// A regular file.
-    File,
-    /// A symbolic link.
-    Link(&'static str),
-}
-
-/// What a request did that needed a right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deed {
-    /// Opened an object.
-    Opened {
-        /// Which.
-        node: Node,
-        /// For reading.
-        reads: bool,
-        /// For writing.
-        writes: bool,
-    },
-    /// Cut an object.
-    Resized(Node),
-    /// Made an entry.
-    Made(Node, Leaf),
-    /// Removed an entry.
-    Removed(Node, Leaf),
-}
+use adversary::{Move, Script};
+use tree::{Leaf, Node, Tree};
 
 /// A descriptor of the model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ModelPin {
-    /// What it holds.
-    pub(crate) node: Node,
+    /// The entry it was pinned by.
+    node: Node,
+    /// The mount it was pinned through.
+    mount: usize,
+    /// The instant since when it is held: an index of the history.
+    since: usize,
+}
+
+/// What a request did that needs a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    /// Opened an object.
+    Opened {
+        pin: ModelPin,
+        reads: bool,
+        writes: bool,
+    },
+    /// Changed the content, mode or times of an object; the bits if it was a mode.
+    Changed(ModelPin, u32),
+    /// Looked at what the kernel lets do with an object.
+    Probed(ModelPin, u32),
+    /// Looked at the file system of an object.
+    Measured(ModelPin),
+    /// Made a file without a name; whether it never gets one.
+    Temporary(ModelPin, bool),
+    /// Made an entry, with this mode.
+    Made(ModelPin, Leaf, u32),
+    /// Made a link that says this.
+    Said(ModelPin, [u8; 16]),
+    /// Removed an entry.
+    Removed(ModelPin, Leaf),
+    /// Gave a pinned object a further name.
+    Linked(ModelPin, ModelPin, Leaf),
+    /// Moved this entry from one place to another.
+    Moved(Node, (ModelPin, Leaf), (ModelPin, Leaf)),
+}
+
+/// A call that does not do what the kernel promises: the model of a forgotten flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    /// Pins follow links on the way and at the end.
+    FollowsLinks,
+    /// Pins cross mounts.
+    CrossesMounts,
+    /// What is opened anew is looked up by its name.
+    ReopensByName,
+    /// Entries are made and removed in whatever has the directory's name.
+    ParentByName,
+    /// A creation opens what exists, and follows a link.
+    CreatesThrough,
+    /// Attributes are changed by name.
+    ChangesByName,
+    /// The name told is that of the moment of the pin.
+    OldNames,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    objects: Vec<Object>,
-    places: Places,
-    /// All places since the request began, one for each change.
-    history: Vec<Places>,
-    /// What the request did.
-    deeds: Vec<Deed>,
-    /// Calls made so far.
+    tree: Tree,
+    /// All trees since the request began, one for each change.
+    history: Vec<Tree>,
+    /// What the request did, and at which instant.
+    deeds: Vec<(usize, Deed)>,
+    /// Calls made so far that look at the tree or change it: before each, the adversary moves.
     calls: usize,
-    /// The moves to make, each before the call of that number.
+    /// The moves to make.
     script: Script,
     /// Moves made of it.
     made: usize,
     /// Whether a move of the script could not be made.
     idle: bool,
+    /// Where the asker works.
+    directory: (Node, usize),
+    flaw: Option<Flaw>,
+    /// Which moves are to be tried before which call, after the last of the script.
+    choices: Option<Choices>,
+}
+
+/// Collects moves to be tried. A move before a call is the same as before the one ahead of it
+/// unless that one changed something, or would have had another result after the move.
+#[derive(Debug)]
+struct Choices {
+    moves: Arc<[Move]>,
+    found: Script,
+    /// Which moves are to be tried before the next call; none yet before the first: all.
+    tried: Option<Vec<bool>>,
+    /// Where a move is made to see what comes of it.
+    tree: Tree,
+}
+
+impl Choices {
+    /// A call that gives this of the true tree; none for one that changes it.
+    fn add<T: PartialEq>(&mut self, call: usize, now: &Tree, look: Option<&dyn Fn(&Tree) -> T>) {
+        let usual = look.map(|look| look(now));
+        let mut tried = vec![true; self.moves.len()];
+        for (index, &step) in self.moves.iter().enumerate() {
+            self.tree.clone_from(now);
+            if !self.tree.apply(step) {
+                continue;
+            }
+            if self.tried.as_ref().is_none_or(|tried| tried[index]) {
+                self.found.push((call, step));
+            }
+            if let Some(look) = look {
+                tried[index] = Some(look(&self.tree)) != usual;
+            }
+        }
+        self.tried = Some(tried);
+    }
 }
 
 /// The model file system.
 #[derive(Debug, Default)]
 pub(crate) struct Model(RefCell<State>);
 
-/// A component as the model keeps it.
-pub(crate) fn leaf(bytes: &[u8]) -> Leaf {
-    let mut leaf = Leaf::default();
-    leaf[..bytes.len()].copy_from_slice(bytes);
-    leaf
-}
-
-/// A component's bytes.
-pub(crate) fn text(leaf: &Leaf) -> &[u8] {
-    leaf.split(|&byte| byte == 0).next().unwrap_or_default()
-}
-
-/// The name of an object where things are at `places`; none for what was removed.
-pub(crate) fn name(places: &Places, mut node: Node) -> Option<Vec<u8>> {
-    let mut name = Vec::new();
-    while node != 0 {
-        let (parent, leaf) = places[node].as_ref()?;
-        name.splice(..0, [b"/", text(leaf)].concat());
-        node = *parent;
-    }
-    if name.is_empty() {
-        name.push(b'/');
-    }
-    Some(name)
-}
-
 impl Model {
-    /// Of entries by name, in order; a target makes a link, a trailing slash a directory.
-    pub(crate) fn new(entries: &[(&str, Option<&'static str>)], script: Script) -> Self {
+    /// Of a tree, with an asker in a directory of it.
+    fn new(tree: Tree, directory: (Node, usize)) -> Self {
         let mut state = State {
-            objects: vec![Object::Directory],
-            places: vec![None],
-            script,
+            tree,
+            directory,
             ..State::default()
         };
-        for (name, target) in entries {
-            let object = match target {
-                Some(target) => Object::Link(target),
-                None if name.ends_with('/') => Object::Directory,
-                None => Object::File,
-            };
-            let (parent, last) = name.trim_end_matches('/').rsplit_once('/').unwrap();
-            let parent = parent
-                .split('/')
-                .filter(|part| !part.is_empty())
-                .fold(0, |node, part| {
-                    state.entry(node, leaf(part.as_bytes())).unwrap()
-                });
-            state.add(parent, leaf(last.as_bytes()), object);
-        }
         state.record();
         Self(RefCell::new(state))
     }
 
-    /// What the request did.
-    pub(crate) fn deeds(&self) -> Vec<Deed> {
-        self.0.borrow().deeds.clone()
+    /// Which inode a pin holds.
+    fn inode(&self, pin: &ModelPin) -> u64 {
+        self.0.borrow().tree.inodes[pin.node] as u64
     }
 
-    /// Whether an object ever had a name, since the request began, for which this is so.
-    pub(crate) fn ever(&self, node: Node, is_so: impl Fn(Vec<u8>) -> bool) -> bool {
-        let state = self.0.borrow();
-        state
-            .history
-            .iter()
-            .any(|places| node < places.len() && name(places, node).is_some_and(&is_so))
-    }
-
-    /// How many calls were made.
-    pub(crate) fn calls(&self) -> usize {
-        self.0.borrow().calls
-    }
-
-    /// Whether a move of the script could not be made.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.0.borrow().idle
+    /// Begins a request in which the adversary makes these moves.
+    fn begin(&self, script: &[(usize, Move)], moves: Option<Arc<[Move]>>, flaw: Option<Flaw>) {
+        let mut state = self.0.borrow_mut();
+        state.history.clear();
+        state.record();
+        state.deeds.clear();
+        (state.calls, state.made) = (0, 0);
+        state.idle = false;
+        script.clone_into(&mut state.script);
+        state.choices = moves.map(|moves| Choices {
+            moves,
+            found: Script::new(),
+            tried: None,
+            tree: Tree::default(),
+        });
+        state.flaw = flaw;
     }
 }
 
 impl State {
-    fn entry(&self, parent: Node, leaf: Leaf) -> Option<Node> {
-        self.places
-            .iter()
-            .position(|place| *place == Some((parent, leaf)))
+    /// The instant that is now.
+    fn now(&self) -> usize {
+        self.history.len() - 1
     }
 
-    fn is_empty(&self, parent: Node) -> bool {
-        !self
-            .places
-            .iter()
-            .flatten()
-            .any(|(directory, _)| *directory == parent)
-    }
-
-    fn is_directory(&self, node: Node) -> bool {
-        self.objects[node] == Object::Directory
-    }
-
-    fn add(&mut self, parent: Node, leaf: Leaf, object: Object) -> Node {
-        self.objects.push(object);
-        self.places.push(Some((parent, leaf)));
-        self.objects.len() - 1
-    }
-
-    fn is_within(&self, node: Node, ancestor: Node) -> bool {
-        let mut at = Some(node);
-        while let Some(node) = at {
-            if node == ancestor {
-                return true;
-            }
-            at = self.places[node].map(|(parent, _)| parent);
-        }
-        false
-    }
-
-    /// Whether an object can still be reached from the root.
-    fn is_living(&self, node: Node) -> bool {
-        self.is_within(node, 0)
-    }
-
-    /// Writes down where everything is now.
+    /// Writes down how everything is now.
     fn record(&mut self) {
-        self.history.push(self.places.clone());
+        self.history.push(self.tree.clone());
     }
 
-    /// One call begins: the adversary moves first.
-    fn tick(&mut self) {
+    fn did(&mut self, deed: Deed) {
+        self.deeds.push((self.now(), deed));
+    }
+
+    fn pinned(&self, node: Node, mount: usize) -> ModelPin {
+        ModelPin {
+            node,
+            mount,
+            since: self.now(),
+        }
+    }
+
+    /// One call begins that depends on the tree, as `look` says, or changes it: the adversary
+    /// moves first. Before any other call a move is the same as before the next that does.
+    fn tick<T: PartialEq>(&mut self, look: Option<&dyn Fn(&Tree) -> T>) {
         while let Some((at, step)) = self.script.get(self.made).copied() {
             if at != self.calls {
                 break;
             }
             self.made += 1;
-            if self.apply(step) {
+            if self.tree.apply(step) {
                 self.record();
             } else {
                 self.idle = true;
             }
+        }
+        if self.made == self.script.len()
+            && let Some(choices) = &mut self.choices
+        {
+            choices.add(self.calls, &self.tree, look);
         }
         self.calls += 1;
     }

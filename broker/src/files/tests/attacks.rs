@@ -42,6 +42,23 @@ fn exchanging_a_directory_for_a_link_wins_nothing() {
     );
 }
 
+/// Found by the model: a link that was followed told a missing name from a denied one.
+#[test]
+fn a_link_does_not_tell_whether_a_denied_name_exists() {
+    let tree = Tree::new();
+    let files = tree.files();
+    symlink("secret", tree.at("in/quiet")).unwrap();
+    symlink("a", tree.at("in/loud")).unwrap();
+    let answer = || denied(read(&files, &tree.at("in/quiet")));
+    assert_eq!(answer(), (Reason::Denied, Errno::ACCESS));
+    fs::remove_file(tree.at("in/secret")).unwrap();
+    assert_eq!(answer(), (Reason::Denied, Errno::ACCESS));
+    // The control: of what may be looked at, it tells.
+    assert_eq!(read(&files, &tree.at("in/loud")).unwrap(), "alpha");
+    fs::remove_file(tree.at("in/a")).unwrap();
+    assert_eq!(failed(read(&files, &tree.at("in/loud"))), Errno::NOENT);
+}
+
 #[test]
 fn no_path_leads_to_what_no_rule_names() {
     use proptest::prelude::*;
