@@ -104,3 +104,35 @@ deny = ["/run/mysqld/admin.sock"]"#,
     // It may be looked at, but not opened.
     assert_eq!(allowed(&policy, "/run/mysqld/mysqld.sock"), [Access::Stat]);
 }
+
+/// What other parsers take for 127.0.0.1 is here an address of a form that is refused, or a name.
+#[test]
+fn odd_spellings_of_addresses_are_no_addresses() {
+    for host in [
+        "127.1",
+        "0x7f.1",
+        "0177.0.0.1",
+        "2130706433",
+        "0x7f000001",
+        "127.0.0.1.",
+        "127.0.0.1%lo",
+        "[::1%lo]",
+        "%31%32%37.0.0.1",
+        "1\u{ff12}7.0.0.1",
+    ] {
+        let text = format!("version = 1\n[net]\nconnect = [\"tcp:{host}:80\"]\n");
+        let expansion = support::expansion();
+        let loaded = Policy::parse(&text, "p.toml", std::path::Path::new("/"), &expansion);
+        let reached = |policy: &Policy| {
+            ["127.0.0.1:80", "[::1]:80"]
+                .iter()
+                .any(|to| tcp_reason(policy, to).is_none())
+        };
+        assert!(
+            !loaded.is_ok_and(|loaded| reached(&loaded.policy)),
+            "{host}"
+        );
+    }
+    let plain = parse("[net]\nconnect = [\"tcp:127.0.0.1:80\"]");
+    assert_eq!(tcp_reason(&plain, "127.0.0.1:80"), None);
+}

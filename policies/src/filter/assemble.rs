@@ -17,8 +17,11 @@ const EXECUTABLE: &[(&str, u8, u64)] = &[
     ("mmap", 2, 4),
     ("mprotect", 2, 4),
     ("pkey_mprotect", 2, 4),
-    ("shmat", 2, 0o100_000),
+    ("shmat", 2, SHM_EXEC),
 ];
+/// Memory that is written under one address and run under another, which MDWE does not see.
+const SHARED_EXECUTABLE: &[(&str, u8, u64)] = &[("shmat", 2, SHM_EXEC)];
+const SHM_EXEC: u64 = 0o100_000;
 const FAST_OPEN: u64 = 0x2000_0000;
 
 struct Draft<'a> {
@@ -96,10 +99,9 @@ impl Draft<'_> {
 
     /// Calls without argument rules come first, so that the kernel's bitmap serves them.
     fn allowed(&mut self) -> Result<(), FilterError> {
-        let never = self.request.policy.code == CodeMap::Never;
         let alone = self.request.network_namespace;
         for name in groups::ALLOWED.iter().flat_map(|(_, names)| *names) {
-            let judged = never && EXECUTABLE.iter().any(|(call, ..)| call == name);
+            let judged = self.executable().iter().any(|(call, ..)| call == name);
             let reaches = !alone && groups::OUTSIDE.contains(name);
             if !judged && !reaches {
                 self.allow(name, &[])?;
@@ -124,17 +126,26 @@ impl Draft<'_> {
         self.errno(1, groups::OUTSIDE)
     }
 
-    /// `[code] map = "never"`: no executable memory beyond what there is at the start.
+    /// Calls that may not make memory executable: with `code.map = "files"` what MDWE does not
+    /// see, with `"never"` all.
+    fn executable(&self) -> &'static [(&'static str, u8, u64)] {
+        match self.request.policy.code {
+            CodeMap::Never => EXECUTABLE,
+            CodeMap::Files => SHARED_EXECUTABLE,
+            CodeMap::Jit => &[],
+        }
+    }
+
+    /// What [`Self::executable`] names, without the bit; nothing of it where it is closed anyway.
     fn code(&mut self) -> Result<(), FilterError> {
-        if self.request.policy.code != CodeMap::Never {
-            return Ok(());
+        let alone = self.request.network_namespace;
+        for (call, index, executable) in self.executable() {
+            if alone || !groups::OUTSIDE.contains(call) {
+                self.allow(call, &[masked(*index, *executable, 0)])?;
+            }
+            self.errno(13, &[call])?;
         }
-        for (call, index, executable) in EXECUTABLE {
-            self.allow(call, &[masked(*index, *executable, 0)])?;
-        }
-        EXECUTABLE
-            .iter()
-            .try_for_each(|(call, ..)| self.errno(13, &[call]))
+        Ok(())
     }
 
     fn by_argument(&mut self) -> Result<(), FilterError> {

@@ -341,3 +341,32 @@ fn no_more_calls_are_open_than_recorded() {
         );
     }
 }
+
+/// By a segment of shared memory code could be written under one address and run under another;
+/// without namespaces the segments are those of the host.
+#[test]
+fn shared_memory_is_never_executable_and_never_the_host_s() {
+    const SHM_EXEC: u64 = 0o100_000;
+    for code in ["files", "never", "jit"] {
+        let mut policy = plain();
+        policy.code = match code {
+            "files" => policy::CodeMap::Files,
+            "never" => policy::CodeMap::Never,
+            _ => policy::CodeMap::Jit,
+        };
+        for network_namespace in [true, false] {
+            let filter = Filter::assemble(&FilterRequest {
+                policy: &policy,
+                arch: Arch::X86_64,
+                notify: true,
+                network_namespace,
+            })
+            .unwrap();
+            let plainly = ask(&filter, "shmat", [0, 0, 0, 0, 0, 0]);
+            let executable = ask(&filter, "shmat", [0, 0, SHM_EXEC, 0, 0, 0]);
+            assert_eq!(plainly == Action::Allow, network_namespace, "{code}");
+            let open = network_namespace && code == "jit";
+            assert_eq!(executable == Action::Allow, open, "{code}");
+        }
+    }
+}
