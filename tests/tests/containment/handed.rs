@@ -170,3 +170,57 @@ fn what_is_denied_was_never_opened() {
         assert!(said(&native, &fifo.display().to_string()).contains(" read "));
     }
 }
+
+const ORACLE: &str = "import os, sys
+calls = {
+    'open': lambda p: os.open(p, os.O_RDONLY),
+    'write': lambda p: os.open(p, os.O_WRONLY),
+    'create': lambda p: os.open(p, os.O_WRONLY | os.O_CREAT | os.O_EXCL),
+    'directory': lambda p: os.open(p, os.O_RDONLY | os.O_DIRECTORY),
+    'pin': lambda p: os.open(p, os.O_PATH | os.O_NOFOLLOW),
+    'stat': os.stat, 'lstat': os.lstat, 'readlink': os.readlink, 'statfs': os.statvfs,
+    'access': lambda p: print('there') if os.access(p, os.F_OK) else None,
+    'list': os.listdir, 'mkdir': os.mkdir, 'rmdir': os.rmdir, 'unlink': os.unlink,
+    'symlink': lambda p: os.symlink('x', p),
+    'link': lambda p: os.link(p, 'rw'), 'rename': lambda p: os.rename(p, 'rw'),
+    'over': lambda p: os.rename('in', p), 'truncate': lambda p: os.truncate(p, 0),
+    'chmod': lambda p: os.chmod(p, 0o777), 'chown': lambda p: os.chown(p, 0, 0),
+    'times': os.utime, 'attribute': lambda p: os.getxattr(p, 'user.x'),
+}
+for name, call in calls.items():
+    try: print(name, call(sys.argv[1]) and 'done')
+    except OSError as error: print(name, error.errno)
+";
+
+/// L-8: what lies outside, of whatever kind, is answered as what does not.
+#[test]
+fn answers_do_not_tell_what_lies_outside() {
+    for level in Level::ALL {
+        let bench = Bench::new(level);
+        bench.tree.directory("secret/directory");
+        bench.tree.link("nowhere", "secret/link");
+        let asked = |name: &str, sandboxed: bool| {
+            let path = bench.tree.name(name).into_os_string();
+            let words = ["/usr/bin/python3".into(), "-c".into(), ORACLE.into(), path];
+            let run = doorward_tests::Run::new(&bench.tree, words);
+            let ended = if sandboxed {
+                run.under("python-alone")
+            } else {
+                run.native()
+            };
+            ended.succeeded().text()
+        };
+        let missing = asked("secret/missing", true);
+        assert!(missing.contains("open 13\n"), "{level}: {missing}");
+        for there in [
+            "secret/file",
+            "secret/directory",
+            "secret/link",
+            "secret/file/x",
+        ] {
+            assert_eq!(asked(there, true), missing, "{level}: {there}");
+        }
+        // The control: without doorward each is told from what is not there.
+        assert_ne!(asked("secret/file", false), asked("secret/missing", false));
+    }
+}

@@ -106,6 +106,8 @@ impl Place {
             program(&directory.join("program"))?;
         }
         let (granted, outside) = (root.join("granted"), root.join("outside").join(case.name));
+        fs::write(outside.join(&kept), "")?;
+        symlink(&kept, outside.join("text"))?;
         // What may be read is no secret.
         fs::write(granted.join(case.name).join("secret"), "no secret")?;
         symlink(outside.join("secret"), granted.join(case.name).join("link"))?;
@@ -355,7 +357,11 @@ impl Process {
         let status = read("status");
         let line = |name| status.lines().find(|line| line.starts_with(name));
         let processors = line("Cpus_allowed:").unwrap_or_default();
-        format!("{nice} {processors}")
+        let limits = read("limits");
+        let files = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        format!("{nice} {processors} {}", files.unwrap_or_default())
     }
 
     fn is_disturbed(&mut self) -> bool {

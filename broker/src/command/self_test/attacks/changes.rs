@@ -7,7 +7,7 @@ use rustix::fs::{Mode, OFlags, RenameFlags};
 use super::{HERE, address, bits, c_path};
 use crate::self_test::{
     attacker::Attacker,
-    case::{Attempt, Case, Permitted, Sign},
+    case::{Attempt, Case, Permitted, Sign, refused},
     sys,
 };
 
@@ -66,6 +66,13 @@ pub(in crate::self_test) const CHANGES: &[Case] = &[
         &["P-40", "P-34"],
         BROKER,
         make,
+    ),
+    case(
+        "bound-name",
+        "a socket outside is given a name",
+        &["N-23"],
+        &["broker", "landlock"],
+        bound_name,
     ),
     case(
         "attributes",
@@ -187,6 +194,7 @@ fn unlink(attacker: &Attacker) -> Attempt {
 }
 
 fn rename(attacker: &Attacker) -> Attempt {
+    const EXCHANGE: u64 = 2;
     let (outside, ours) = (
         attacker.name("outside", "secret"),
         attacker.name("rw", "ours"),
@@ -195,6 +203,7 @@ fn rename(attacker: &Attacker) -> Attempt {
     let (from, to) = (c_path(&ours), c_path(&outside));
     let (from, to) = (address(from.as_c_str()), address(to.as_c_str()));
     Attempt::best([
+        sys::call(libc::SYS_renameat2, &[HERE, from, HERE, to, EXCHANGE]),
         sys::call(libc::SYS_renameat2, &[HERE, from, HERE, to, 0]),
         sys::call(libc::SYS_renameat2, &[HERE, to, HERE, from, 0]),
         attacker
@@ -214,8 +223,23 @@ fn make(attacker: &Attacker) -> Attempt {
         attacker.ask(|client| client.mkdir(path.as_path(), Mode::RWXU)),
         attacker.ask(|client| client.symlink(b"/", path.as_path())),
     ];
+    let mode = u64::from(libc::S_IFIFO | 0o644);
+    results.push(sys::call(libc::SYS_mknodat, &[HERE, place, mode, 0]));
+    let from = c_path(&attacker.name("outside", "secret"));
+    let arguments = [HERE, address(from.as_c_str()), HERE, place, 0];
+    results.push(sys::call(libc::SYS_linkat, &arguments));
     results.push(made(attacker, &path).result);
     Attempt::best(results)
+}
+
+fn bound_name(attacker: &Attacker) -> Attempt {
+    let path = attacker.name("outside", "new");
+    let bound = rustix::net::SocketAddrUnix::new(path.as_path()).and_then(|name| {
+        let family = rustix::net::AddressFamily::UNIX;
+        let socket = rustix::net::socket(family, rustix::net::SocketType::STREAM, None)?;
+        rustix::net::bind(&socket, &name)
+    });
+    Attempt::best([bound.map_or_else(refused, |()| 0)])
 }
 
 fn escaping_link(attacker: &Attacker) -> Attempt {

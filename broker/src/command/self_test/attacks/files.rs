@@ -88,6 +88,36 @@ pub(in crate::self_test) const FILES: &[Case] = &[
         directory_descriptor,
     ),
     case(
+        "working-directory",
+        "a file outside, from a working directory outside",
+        &["P-28"],
+        BROKER,
+        working_directory,
+    ),
+    case(
+        "listing",
+        "the names in a directory outside",
+        &["P-40"],
+        BROKER,
+        listing,
+    ),
+    case(
+        "link-text",
+        "where a link outside leads",
+        &["P-35"],
+        &["broker", "mount namespace"],
+        link_text,
+    ),
+    Case {
+        name: "watch",
+        tried: "what happens in a directory outside",
+        ids: &[],
+        held_by: &["broker", "mount namespace"],
+        sign: Sign::Done,
+        permitted: Permitted::Read,
+        attack: watch,
+    },
+    case(
         "proc",
         "environment and memory of another process, by /proc",
         &["P-9", "P-10", "L-11"],
@@ -155,6 +185,68 @@ fn directory_descriptor(attacker: &Attacker) -> Attempt {
     let _there = sys::call(libc::SYS_fchdir, &[bits(directory.as_raw_fd())]);
     let opened = sys::call(libc::SYS_openat, &[HERE, address(name), 0, 0]);
     sys::descriptor(opened).map_or(direct, |file| read(&file))
+}
+
+fn working_directory(attacker: &Attacker) -> Attempt {
+    let mut attempt = Attempt::default();
+    for there in [
+        attacker.name("outside", ""),
+        attacker.name("granted", "way"),
+    ] {
+        let name = c_path(&there);
+        let moved = sys::call(libc::SYS_chdir, &[address(name.as_c_str())]);
+        let opened = sys::call(libc::SYS_openat, &[HERE, address(c"secret"), 0, 0]);
+        attempt = match sys::descriptor(opened) {
+            Some(file) if moved >= 0 => return read(&file),
+            _ => Attempt::best([moved, opened]),
+        };
+    }
+    attempt
+}
+
+fn listing(attacker: &Attacker) -> Attempt {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY;
+    let directory = match attacker.open(&attacker.name("outside", ""), flags, 0) {
+        Ok(directory) => directory,
+        Err(result) => return Attempt::best([result]),
+    };
+    let mut data = vec![0_u8; 4096];
+    let number = bits(directory.as_raw_fd());
+    let arguments = [number, room(data.as_mut_slice()), 4096];
+    let result = sys::call(libc::SYS_getdents64, &arguments);
+    Attempt { result, data }
+}
+
+fn link_text(attacker: &Attacker) -> Attempt {
+    let path = attacker.name("outside", "text");
+    let name = c_path(&path);
+    let mut data = vec![0_u8; 256];
+    let arguments = [
+        HERE,
+        address(name.as_c_str()),
+        room(data.as_mut_slice()),
+        256,
+    ];
+    let mut result = sys::call(libc::SYS_readlinkat, &arguments);
+    if result < 0 {
+        result = attacker.ask(|client| {
+            data = client.readlink(path.as_path())?;
+            Ok(())
+        });
+    }
+    Attempt { result, data }
+}
+
+fn watch(attacker: &Attacker) -> Attempt {
+    const EVERYTHING: u64 = 0xfff;
+    let name = c_path(&attacker.name("outside", ""));
+    let watcher = sys::call(libc::SYS_inotify_init1, &[0]);
+    let arguments = [
+        watcher.cast_unsigned(),
+        address(name.as_c_str()),
+        EVERYTHING,
+    ];
+    Attempt::best([sys::call(libc::SYS_inotify_add_watch, &arguments)])
 }
 
 fn proc(attacker: &Attacker) -> Attempt {

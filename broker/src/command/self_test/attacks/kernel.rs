@@ -94,6 +94,31 @@ pub(in crate::self_test) const KERNEL: &[Case] = &[
         message_queue,
     ),
     case(
+        "posix-queue",
+        "a message queue with a name",
+        &["S-21"],
+        &["seccomp", "landlock"],
+        Sign::Done,
+        posix_queue,
+    ),
+    case(
+        "file-events",
+        "events of whole file systems",
+        &[],
+        &["seccomp"],
+        Sign::Done,
+        // With file handles instead of descriptors, which needs no privilege.
+        |_| Attempt::best([sys::call(libc::SYS_fanotify_init, &[0x200, 0])]),
+    ),
+    case(
+        "kernel-log",
+        "the log of the kernel",
+        &["S-29"],
+        CAPABLE,
+        Sign::Done,
+        kernel_log,
+    ),
+    case(
         "further-filter",
         "a system-call filter of its own",
         &["S-15", "U-19"],
@@ -194,6 +219,25 @@ fn message_queue(attacker: &Attacker) -> Attempt {
     let arguments = [queue, room(data.as_mut_slice()), 64, 0, without_waiting];
     let result = sys::call(libc::SYS_msgrcv, &arguments);
     Attempt { result, data }
+}
+
+fn posix_queue(attacker: &Attacker) -> Attempt {
+    let name = format!("doorward-{}", attacker.target.port);
+    let name = std::ffi::CString::new(name).unwrap_or_default();
+    let how = bits(libc::O_CREAT | libc::O_RDWR);
+    let made = sys::call(
+        libc::SYS_mq_open,
+        &[address(name.as_c_str()), how, 0o600, 0],
+    );
+    let _gone = sys::call(libc::SYS_mq_unlink, &[address(name.as_c_str())]);
+    Attempt::best([made])
+}
+
+fn kernel_log(_: &Attacker) -> Attempt {
+    const READ_ALL: u64 = 3;
+    let mut text = vec![0_u8; 4096];
+    let arguments = [READ_ALL, room(text.as_mut_slice()), 4096];
+    Attempt::best([sys::call(libc::SYS_syslog, &arguments)])
 }
 
 fn further_filter(_: &Attacker) -> Attempt {

@@ -54,6 +54,14 @@ pub(in crate::self_test) const MEMORY: &[Case] = &[
         memory_file,
     ),
     case(
+        "shared-memory",
+        "code in shared memory, written under one address and run under another",
+        &["S-18"],
+        &["seccomp"],
+        Permitted::Memory,
+        shared_memory,
+    ),
+    case(
         "memory-program",
         "a program in a memory file is started",
         &["S-19", "X-9"],
@@ -132,6 +140,21 @@ fn memory_file(_: &Attacker) -> Attempt {
     match u64::try_from(sys::call(libc::SYS_mmap, &arguments)) {
         Ok(page) => run(page),
         Err(_) => Attempt::best([-1]),
+    }
+}
+
+fn shared_memory(_: &Attacker) -> Attempt {
+    const RUN: u64 = 0o100_000 | 0o10_000;
+    let segment = sys::call(libc::SYS_shmget, &[0, 4096, 0o700]).cast_unsigned();
+    let written = sys::call(libc::SYS_shmat, &[segment, 0, 0]);
+    let mapped = sys::call(libc::SYS_shmat, &[segment, 0, RUN]);
+    let _gone = sys::call(libc::SYS_shmctl, &[segment, bits(libc::IPC_RMID)]);
+    match (u64::try_from(written), u64::try_from(mapped)) {
+        (Ok(here), Ok(there)) => {
+            sys::write_code(here, code::FUNCTION);
+            run(there)
+        }
+        _ => Attempt::best([mapped]),
     }
 }
 

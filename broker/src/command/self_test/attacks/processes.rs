@@ -45,7 +45,7 @@ pub(in crate::self_test) const PROCESSES: &[Case] = &[
     ),
     case(
         "priority",
-        "priority and processors of another process",
+        "priority, processors and limits of another process",
         &[],
         &["pid namespace", "seccomp"],
         Sign::Disturbed,
@@ -74,6 +74,17 @@ pub(in crate::self_test) const PROCESSES: &[Case] = &[
         &["seccomp", "pid namespace", "landlock"],
         Sign::Secret,
         descriptor,
+    ),
+    case(
+        "comparison",
+        "resources of other processes are compared",
+        &["S-22"],
+        &["seccomp", "pid namespace", "landlock"],
+        Sign::Done,
+        |attacker| {
+            let process = bits(attacker.outside().process);
+            Attempt::best([sys::call(libc::SYS_kcmp, &[process, process, 1, 0, 0])])
+        },
     ),
     case(
         "namespaces",
@@ -153,12 +164,16 @@ fn owned_descriptor(attacker: &Attacker) -> Attempt {
 
 fn priority(attacker: &Attacker) -> Attempt {
     let process = bits(attacker.outside().process);
-    let processors = [1_u64];
+    let (processors, few) = ([1_u64], [7_u64, 7]);
     Attempt::best([
         sys::call(libc::SYS_setpriority, &[0, process, 7]),
         sys::call(
             libc::SYS_sched_setaffinity,
             &[process, 8, address(&processors)],
+        ),
+        sys::call(
+            libc::SYS_prlimit64,
+            &[process, u64::from(libc::RLIMIT_NOFILE), address(&few), 0],
         ),
     ])
 }
