@@ -157,6 +157,14 @@ impl Lane {
         self.receive_with(buffer, 1, RecvFlags::CMSG_CLOEXEC)
     }
 
+    /// As [`Lane::receive`], if there is a record.
+    ///
+    /// # Errors
+    /// [`LaneError::NotReady`] if there is none, or what else is wrong.
+    pub fn receive_now(&self, buffer: &mut [u8]) -> Result<Received, LaneError> {
+        self.receive_with(buffer, 1, RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT)
+    }
+
     /// Receives one record if there is one, without room for descriptors: the kernel
     /// closes any, and the record counts as [`LaneError::Control`].
     ///

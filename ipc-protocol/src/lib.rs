@@ -10,6 +10,7 @@ pub mod frame;
 pub mod hello;
 pub mod lane;
 pub mod operation;
+pub mod polling;
 pub mod reply;
 pub mod request;
 mod row;

@@ -7,7 +7,7 @@
 use std::{
     os::fd::OwnedFd,
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use doorward_protocol::{
@@ -15,6 +15,7 @@ use doorward_protocol::{
     frame::{self, LONGEST_REPLY_FRAME, LONGEST_REQUEST_FRAME},
     hello::{Hello, VERSION, Welcome},
     lane::{Lane, LaneError, Received},
+    polling::Polling,
     request::PathArgument,
 };
 use rustix::io::Errno;
@@ -33,6 +34,7 @@ static LANES: AtomicU64 = AtomicU64::new(0);
 pub struct Client {
     /// None once the broker is gone or broke the protocol.
     lane: Option<Lane>,
+    polling: Polling,
     number: u64,
     id: u32,
     welcome: Welcome,
@@ -53,7 +55,8 @@ impl Client {
         let mut incoming = vec![0; LONGEST_REPLY_FRAME].into_boxed_slice();
         let length = frame::encode_hello(&mut outgoing, &Hello::new())
             .map_err(|error| ClientError::Protocol(Broken::Frame(error.into())))?;
-        let received = exchange(&lane, outgoing.get(..length), &mut incoming)?;
+        let mut polling = Polling::default();
+        let received = exchange(&lane, &mut polling, outgoing.get(..length), &mut incoming)?;
         let record = incoming.get(..received.length).unwrap_or_default();
         let count = usize::from(received.descriptor.is_some());
         let welcome = frame::decode_welcome(record, count)
@@ -66,6 +69,7 @@ impl Client {
         }
         Ok(Self {
             lane: Some(lane),
+            polling,
             number: LANES.fetch_add(1, Ordering::Relaxed),
             id: 0,
             welcome,
@@ -118,7 +122,8 @@ impl Client {
         self.id = self.id.wrapping_add(1);
         let length = frame::encode_request(&mut self.outgoing, id, request)
             .map_err(|_| ClientError::Errno(Errno::NAMETOOLONG))?;
-        let received = match exchange(lane, self.outgoing.get(..length), &mut self.incoming) {
+        let record = self.outgoing.get(..length);
+        let received = match exchange(lane, &mut self.polling, record, &mut self.incoming) {
             Ok(received) => received,
             Err(error) => {
                 self.lane = None;
@@ -174,10 +179,15 @@ impl Client {
 /// Sends a record and receives the next.
 fn exchange(
     lane: &Lane,
+    polling: &mut Polling,
     record: Option<&[u8]>,
     incoming: &mut [u8],
 ) -> Result<Received, ClientError> {
     let record = record.ok_or(ClientError::Protocol(Broken::Lane(LaneError::Truncated)))?;
     lane.send(record)?;
-    Ok(lane.receive(incoming)?)
+    let looked = polling.seek(Instant::now, || match lane.receive_now(incoming) {
+        Err(LaneError::NotReady) => None,
+        other => Some(other),
+    });
+    Ok(looked.unwrap_or_else(|| lane.receive(incoming))?)
 }

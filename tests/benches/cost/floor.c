@@ -4,7 +4,8 @@
  *   floor ask                a client: "open COUNT PATH" or "stat COUNT PATH" on a line of its
  *                            input, the nanoseconds that took on a line of its output
  *   floor notify             the same client behind a bare notification loop, both on one CPU
- *   floor lane               "open" over a SEQPACKET lane with SCM_RIGHTS, both on one CPU
+ *   floor lane [N]           "open" over a SEQPACKET lane with SCM_RIGHTS, both on one CPU; or
+ *                            N such pairs at once, all on that CPU
  *   floor start DIR... -- P  makes the namespaces and the view of a sandbox, and starts P
  */
 #define _GNU_SOURCE
@@ -138,7 +139,14 @@ static void once(int lane, int status, const char *path)
 	close(descriptor);
 }
 
-static int ask(int lane)
+static void repeat(int lane, int status, long count, const char *path)
+{
+	for (long i = 0; i < count; i++)
+		once(lane, status, path);
+}
+
+/* By the first lane, and by each of the others in a process of its own meanwhile. */
+static int ask(int count_lanes, const int *lanes)
 {
 	char line[8192], path[4096], answer[32];
 	long count;
@@ -159,8 +167,15 @@ static int ask(int lane)
 		status = strncmp(line, "stat", 4) == 0;
 		need(sscanf(line, "%*s %ld %4095s", &count, path) == 2, "a line");
 		begun = now();
-		for (long i = 0; i < count; i++)
-			once(lane, status, path);
+		for (int i = 1; i < count_lanes; i++) {
+			if (fork() == 0) {
+				repeat(lanes[i], status, count, path);
+				_exit(0);
+			}
+		}
+		repeat(count_lanes > 0 ? lanes[0] : -1, status, count, path);
+		while (wait(NULL) > 0)
+			;
 		got = snprintf(answer, sizeof(answer), "%lld\n", (long long)(now() - begun));
 		need(write(1, answer, got) == got, "write");
 	}
@@ -231,7 +246,7 @@ static int notify(void)
 	if (fork() == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		send_descriptor(pair[1], filtered());
-		exit(ask(-1));
+		exit(ask(0, NULL));
 	}
 	listener = receive_descriptor(pair[0]);
 	close(0);
@@ -247,27 +262,47 @@ static int notify(void)
 	}
 }
 
-static int lane(void)
+static void serve_lane(int lane)
 {
 	char path[4096];
-	int pair[2];
 
-	on_one_cpu();
-	need(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, "socketpair");
-	if (fork() == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-		close(pair[0]);
-		exit(ask(pair[1]));
-	}
-	close(pair[1]);
-	close(0);
-	while (recv(pair[0], path, sizeof(path), 0) > 0) {
+	while (recv(lane, path, sizeof(path), 0) > 0) {
 		int file = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 
 		need(file >= 0, path);
-		send_descriptor(pair[0], file);
+		send_descriptor(lane, file);
 		close(file);
 	}
+}
+
+/* Each lane has a server of its own: the least that several can cost. */
+static int lane(int count)
+{
+	int pair[2], lanes[8];
+
+	need(count > 0 && count <= 8, "1 to 8 lanes");
+	on_one_cpu();
+	for (int i = 0; i < count; i++) {
+		need(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, "socketpair");
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+			close(pair[0]);
+			serve_lane(pair[1]);
+			exit(0);
+		}
+		close(pair[1]);
+		lanes[i] = pair[0];
+	}
+	/* The servers are not to be waited for by whoever asks. */
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		exit(ask(count, lanes));
+	}
+	for (int i = 0; i < count; i++)
+		close(lanes[i]);
+	close(0);
+	while (wait(NULL) > 0)
+		;
 	return 0;
 }
 
@@ -324,11 +359,11 @@ int main(int count, char **words)
 	const char *part = count > 1 ? words[1] : "";
 
 	if (strcmp(part, "ask") == 0)
-		return ask(-1);
+		return ask(0, NULL);
 	if (strcmp(part, "notify") == 0)
 		return notify();
 	if (strcmp(part, "lane") == 0)
-		return lane();
+		return lane(count > 2 ? atoi(words[2]) : 1);
 	if (strcmp(part, "start") == 0)
 		return start(words + 2);
 	fprintf(stderr, "floor: ask, notify, lane or start\n");

@@ -34,6 +34,41 @@ const ROWS: &[Row] = &[
         1.25,
     ),
     row(
+        "open+close over a lane, two at once, idle",
+        "lane/open by two",
+        "lane/open by two floor",
+        2.0,
+        1.25,
+    ),
+    row(
+        "open+close over a lane, four at once, idle",
+        "lane/open by four",
+        "lane/open by four floor",
+        2.0,
+        1.25,
+    ),
+    row(
+        "open+close over a lane, busy",
+        "lane busy/open",
+        "lane busy/open floor",
+        2.0,
+        1.25,
+    ),
+    row(
+        "open+close over a lane, two at once, busy",
+        "lane busy/open by two",
+        "lane busy/open by two floor",
+        2.0,
+        1.25,
+    ),
+    row(
+        "open+close over a lane, four at once, busy",
+        "lane busy/open by four",
+        "lane busy/open by four floor",
+        2.0,
+        1.25,
+    ),
+    row(
         "open+close by notification, idle",
         "notify/open",
         "notify/open floor",
@@ -181,10 +216,11 @@ fn main() {
     doorward::init(lane::ENTRIES);
     let mut criterion = Criterion::default().configure_from_args();
     let place = Place::make();
-    lane::bench(&mut criterion, &place);
+    lane::bench(&mut criterion, &place, "lane");
     notify(&mut criterion, &place, "notify");
     {
         let _busy = Busy::start();
+        lane::bench(&mut criterion, &place, "lane busy");
         notify(&mut criterion, &place, "notify busy");
     }
     start::bench(&mut criterion, &place);

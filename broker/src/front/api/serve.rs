@@ -13,9 +13,13 @@ use doorward_protocol::{
     Reply, Request,
     frame::{self, Incoming, LONGEST_REQUEST_FRAME},
     lane::LaneError,
+    polling::Polling,
 };
 use rustix::{
-    event::epoll::{self, CreateFlags, Event, EventData, EventFlags},
+    event::{
+        Timespec,
+        epoll::{self, CreateFlags, Event, EventData, EventFlags},
+    },
     fs::{Mode, OFlags},
     io::Errno,
 };
@@ -159,16 +163,9 @@ impl Front {
     ) -> Result<(), ApiError> {
         let mut buffer = vec![0; LONGEST_REQUEST_FRAME];
         let mut events: Vec<Event> = Vec::with_capacity(64);
+        let mut polling = Polling::default();
         while !lanes.served.is_empty() {
-            events.clear();
-            match epoll::wait(
-                &self.poller,
-                rustix::buffer::spare_capacity(&mut events),
-                None,
-            ) {
-                Err(Errno::INTR) => continue,
-                other => other.map_err(ApiError::Wait)?,
-            };
+            self.wait(&mut events, &mut polling)?;
             for event in &events {
                 let (key, flags) = (event.data.u64(), event.flags);
                 if key == STOP {
@@ -192,6 +189,31 @@ impl Front {
             }
         }
         Ok(())
+    }
+
+    /// Waits for records on any lane, or for `stop`.
+    fn wait(&self, events: &mut Vec<Event>, polling: &mut Polling) -> Result<(), ApiError> {
+        let mut look = |timeout: Option<&Timespec>| {
+            events.clear();
+            let found = epoll::wait(
+                &self.poller,
+                rustix::buffer::spare_capacity(events),
+                timeout,
+            );
+            match found {
+                Ok(0) | Err(Errno::INTR) => None,
+                Ok(_) => Some(Ok(())),
+                Err(errno) => Some(Err(ApiError::Wait(errno))),
+            }
+        };
+        if let Some(found) = polling.seek(Instant::now, || look(Some(&Timespec::default()))) {
+            return found;
+        }
+        loop {
+            if let Some(found) = look(None) {
+                return found;
+            }
+        }
     }
 
     fn remove(&self, lanes: &mut Lanes, served: &Served, violation: &Violation) {
