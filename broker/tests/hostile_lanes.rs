@@ -256,6 +256,41 @@ fn a_flood_delays_others_little() {
     assert!(latencies[180] < Duration::from_millis(50), "{latencies:?}");
 }
 
+/// The only lane is read without asking which lanes have records, and yet serving ends.
+#[test]
+fn a_flood_on_the_only_lane_does_not_keep_serving_from_ending() {
+    let _turn = turn();
+    let mut bench = Bench::new();
+    let lane = greeted(bench.lane());
+    let record = opens(1, &bench.at("in/file"));
+    let (flooding, floods) = std::sync::mpsc::channel();
+    let flood = std::thread::spawn(move || {
+        let mut buffer = vec![0; LONGEST_REPLY_FRAME];
+        let until = Instant::now() + Duration::from_secs(10);
+        let mut served = 0u32;
+        let mut flood = || {
+            lane.send(&record)?;
+            while Instant::now() < until {
+                lane.send(&record)?;
+                lane.receive(&mut buffer)?;
+                served += 1;
+                if served == 1000 {
+                    let _told = flooding.send(());
+                }
+            }
+            Ok(())
+        };
+        let result: Result<(), LaneError> = flood();
+        result
+    });
+    floods.recv().unwrap();
+    let started = Instant::now();
+    let report = bench.stop();
+    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(report.served >= 1000, "{report:?}");
+    assert_eq!(flood.join().unwrap(), Err(LaneError::Gone));
+}
+
 #[test]
 fn a_client_of_another_version_is_told_and_ended() {
     let _turn = turn();

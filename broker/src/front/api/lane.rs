@@ -95,6 +95,11 @@ impl Served {
         self.gone.load(Ordering::Acquire)
     }
 
+    /// Whether the session is ready for more.
+    pub(super) fn is_armed(&self) -> bool {
+        self.state().armed && !self.is_gone()
+    }
+
     /// Receives the next record, if there is one.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<usize, LaneError> {
         if self.sender.get().is_none() {

@@ -1,4 +1,11 @@
 //! The loop over the lanes of one sandbox, and the workers for what may block.
+//!
+//! After a turn the loop looks for the next record for a bounded time before it sleeps
+//! ([`Polling`]), on all lanes at once, so that none is looked at at the expense of another.
+//! There is one such loop a sandbox, which a sandboxee can keep busy by asking anyway; one
+//! that asks in just the rhythm that keeps the loop looking gains nothing by it, and all
+//! others make it look ever more rarely. A lane that is the only one is read without asking
+//! which lanes have records: there is none then that it could keep waiting.
 
 use std::{
     collections::BTreeMap,
@@ -43,6 +50,8 @@ use serde::{Deserialize, Serialize};
 const LANES: usize = 512;
 /// How long a request may take.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Records that the only lane may have read one after the other before `stop` is looked at.
+const UNASKED: u32 = 64;
 /// What `stop` is reported under; lanes are numbered from 1.
 const STOP: u64 = 0;
 
@@ -93,6 +102,17 @@ struct Front {
 struct Lanes {
     served: BTreeMap<u64, Arc<Served>>,
     last: u64,
+}
+
+impl Lanes {
+    /// The lane, where there is but one and it is ready for more.
+    fn only(&self) -> Option<Arc<Served>> {
+        if self.served.len() > 1 {
+            return None;
+        }
+        let only = self.served.values().next()?;
+        only.is_armed().then(|| Arc::clone(only))
+    }
 }
 
 /// Serves the lanes of one sandbox, beginning with `first_lane`, until all of them are
@@ -164,8 +184,19 @@ impl Front {
         let mut buffer = vec![0; LONGEST_REQUEST_FRAME];
         let mut events: Vec<Event> = Vec::with_capacity(64);
         let mut polling = Polling::default();
+        let mut unasked = 0u32;
         while !lanes.served.is_empty() {
-            self.wait(&mut events, &mut polling)?;
+            let only = lanes.only().filter(|_| unasked < UNASKED);
+            let read = self.wait(only.as_deref(), &mut buffer, &mut events, &mut polling)?;
+            if let (Some(only), Some(read)) = (only, read) {
+                unasked = unasked.saturating_add(1);
+                let record = read.map(|length| buffer.get(..length).unwrap_or_default());
+                if self.turn(&only, record, lanes, workers, stop)? {
+                    return Ok(());
+                }
+                continue;
+            }
+            unasked = 0;
             for event in &events {
                 let (key, flags) = (event.data.u64(), event.flags);
                 if key == STOP {
@@ -175,45 +206,86 @@ impl Front {
                     continue;
                 };
                 // One record a lane and turn, so that none keeps another waiting.
-                let result = if flags.contains(EventFlags::IN) && !served.is_gone() {
-                    if self.context.paced(stop).map_err(ApiError::Wait)? {
-                        return Ok(());
-                    }
-                    self.fenced(|| self.take(&served, lanes, workers, &mut buffer))
+                let read = if flags.contains(EventFlags::IN) && !served.is_gone() {
+                    served.receive(&mut buffer)
                 } else {
-                    Err(Violation::Record(LaneError::Gone))
+                    Err(LaneError::Gone)
                 };
-                if let Err(violation) = result {
-                    self.remove(lanes, &served, &violation);
+                let record = match read {
+                    Err(LaneError::NotReady) => continue,
+                    read => read.map(|length| buffer.get(..length).unwrap_or_default()),
+                };
+                if self.turn(&served, record, lanes, workers, stop)? {
+                    return Ok(());
                 }
             }
         }
         Ok(())
     }
 
-    /// Waits for records on any lane, or for `stop`.
-    fn wait(&self, events: &mut Vec<Event>, polling: &mut Polling) -> Result<(), ApiError> {
-        let mut look = |timeout: Option<&Timespec>| {
-            events.clear();
-            let found = epoll::wait(
-                &self.poller,
-                rustix::buffer::spare_capacity(events),
-                timeout,
-            );
-            match found {
-                Ok(0) | Err(Errno::INTR) => None,
-                Ok(_) => Some(Ok(())),
-                Err(errno) => Some(Err(ApiError::Wait(errno))),
-            }
-        };
-        if let Some(found) = polling.seek(Instant::now, || look(Some(&Timespec::default()))) {
+    /// Waits for a record on `only`, where that is the only lane, and returns what it read
+    /// of it; else until there are events.
+    fn wait(
+        &self,
+        only: Option<&Served>,
+        buffer: &mut [u8],
+        events: &mut Vec<Event>,
+        polling: &mut Polling,
+    ) -> Result<Option<Result<usize, LaneError>>, ApiError> {
+        events.clear();
+        let found = polling.seek(Instant::now, || match only {
+            Some(only) => match only.receive(buffer) {
+                Err(LaneError::NotReady) => None,
+                read => Some(Ok(Some(read))),
+            },
+            None => self.look(events, Some(&Timespec::default())),
+        });
+        if let Some(found) = found {
             return found;
         }
         loop {
-            if let Some(found) = look(None) {
+            if let Some(found) = self.look(events, None) {
                 return found;
             }
         }
+    }
+
+    /// Looks for events, for so long; none where there are none yet.
+    fn look(
+        &self,
+        events: &mut Vec<Event>,
+        timeout: Option<&Timespec>,
+    ) -> Option<Result<Option<Result<usize, LaneError>>, ApiError>> {
+        let space = rustix::buffer::spare_capacity(events);
+        match epoll::wait(&self.poller, space, timeout) {
+            Ok(0) | Err(Errno::INTR) => None,
+            Ok(_) => Some(Ok(None)),
+            Err(errno) => Some(Err(ApiError::Wait(errno))),
+        }
+    }
+
+    /// Does what a record asks, or ends its lane; whether serving is to end.
+    fn turn(
+        &self,
+        served: &Arc<Served>,
+        record: Result<&[u8], LaneError>,
+        lanes: &mut Lanes,
+        workers: &Workers<Job>,
+        stop: BorrowedFd<'_>,
+    ) -> Result<bool, ApiError> {
+        let result = match record {
+            Ok(record) => {
+                if self.context.paced(stop).map_err(ApiError::Wait)? {
+                    return Ok(true);
+                }
+                self.fenced(|| self.take(served, record, lanes, workers))
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(violation) = result {
+            self.remove(lanes, served, &violation);
+        }
+        Ok(false)
     }
 
     fn remove(&self, lanes: &mut Lanes, served: &Served, violation: &Violation) {
@@ -244,22 +316,16 @@ impl Front {
         })
     }
 
-    /// Receives one record and does what the session says.
+    /// Does what the session says of one record.
     fn take(
         &self,
         served: &Arc<Served>,
+        record: &[u8],
         lanes: &mut Lanes,
         workers: &Workers<Job>,
-        buffer: &mut [u8],
     ) -> Result<(), Violation> {
         drop(self.barrier());
         let received = Instant::now();
-        let length = match served.receive(buffer) {
-            Ok(length) => length,
-            Err(LaneError::NotReady) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        let record = buffer.get(..length).unwrap_or_default();
         let mut out = Outgoing::new();
         let effect = {
             let mut state = served.state();
