@@ -47,7 +47,7 @@ impl Polling {
             if taken {
                 self.in_vain(REST_WHEN_TAKEN);
             } else if found.is_some() {
-                self.rest >>= 1;
+                self.rest = 0;
             } else if now.saturating_duration_since(begun) > BOUND {
                 self.in_vain(1);
             } else {
