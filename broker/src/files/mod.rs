@@ -23,12 +23,20 @@ mod kernel;
     reason = "a test may overflow: it then fails"
 )]
 mod kernel_calls;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 #[allow(
     clippy::arithmetic_side_effects,
-    reason = "a test may overflow: it then fails"
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic: it then fails"
 )]
-mod model;
+#[cfg_attr(
+    fuzzing,
+    allow(dead_code, reason = "the fuzz target wanders, the tests explore")
+)]
+pub(crate) mod model;
 mod mount;
 mod open;
 mod own;

@@ -4,6 +4,7 @@ pub mod kernel;
 
 use std::net::SocketAddr;
 
+pub use crate::files::model::wander::Worlds;
 use crate::net::Given;
 
 /// A socket address as the broker reads it.

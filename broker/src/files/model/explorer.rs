@@ -144,6 +144,35 @@ impl<'a> Explorer<'a> {
         }
     }
 
+    /// One interleaving: `choose` picks each next move out of so many, or ends it. Whether
+    /// all that was done was allowed, and the moves.
+    #[cfg(fuzzing)]
+    pub(crate) fn wander(
+        &self,
+        request: &Request,
+        mut choose: impl FnMut(usize) -> Option<usize>,
+    ) -> (bool, Script) {
+        let mut script = Script::new();
+        loop {
+            let run = self.run(&self.tree, request, &script, true);
+            {
+                let state = run.files.filesystem.0.borrow();
+                let judged = Judged {
+                    table: &self.world.table,
+                    state: &state,
+                };
+                if !judged.holds(request, &run.answer) {
+                    return (false, script);
+                }
+            }
+            let choices = run.choices();
+            let Some(choice) = choose(choices.len()).and_then(|index| choices.get(index)) else {
+                return (true, script);
+            };
+            script.push(*choice);
+        }
+    }
+
     /// Every interleaving whose moves leave secret things alone, with each secret thing there,
     /// gone, and something else: the answers must be the same.
     pub(crate) fn compare(&self, request: &Request, left: usize, tally: &mut Tally) {

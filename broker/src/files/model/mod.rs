@@ -8,13 +8,17 @@ mod adversary;
 mod asker;
 mod calls;
 mod explorer;
+#[cfg(test)]
 mod mutants;
 mod native;
 mod oracle;
 mod request;
 mod table;
+#[cfg(test)]
 mod tests;
 mod tree;
+#[cfg(fuzzing)]
+pub(crate) mod wander;
 mod world;
 
 use std::{cell::RefCell, sync::Arc};

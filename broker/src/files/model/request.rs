@@ -1,10 +1,13 @@
 //! Every operation of the file service, as it can be asked of the model.
 
-use doorward_protocol::request::TimeArgument;
+use doorward_protocol::{
+    Base,
+    request::{PathArgument, TimeArgument},
+};
 use rustix::{fs::OFlags, io::Errno};
 
 use super::Model;
-use crate::files::{Attempt, Course, Fault, Files, Wanted, trial::path};
+use crate::files::{Attempt, Course, Fault, Files, Wanted};
 
 /// One request.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +50,14 @@ pub(crate) enum Answer {
 /// Mode bits no file may get, beside ones it may.
 const MODE: u32 = 0o4666;
 const TIMES: [TimeArgument; 2] = [TimeArgument::Now; 2];
+
+/// A path from the working directory.
+fn path(text: &str) -> PathArgument<'_> {
+    PathArgument {
+        base: Base::WorkingDirectory,
+        bytes: text.as_bytes(),
+    }
+}
 
 impl Request {
     /// The operation's name.
