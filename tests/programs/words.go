@@ -1,4 +1,4 @@
-// Goroutines over files, a child process, a temporary file, a walk.
+// Goroutines over files, a child process, a temporary file, a walk, itself once more.
 package main
 
 import (
@@ -11,6 +11,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 {
+		fmt.Println("again", os.Args[1])
+		return
+	}
 	var group sync.WaitGroup
 	sums := make([]string, 16)
 	for n := range sums {
@@ -49,6 +53,12 @@ func main() {
 	fmt.Println("size:", information.Size(), os.Remove(temporary.Name()))
 	err = exec.Command("/usr/bin/cat", "out/missing").Run()
 	fmt.Println("child:", err)
+	own, err := os.Executable()
+	fmt.Println("own:", own, err)
+	for _, name := range []string{own, "/proc/self/exe"} {
+		output, err := exec.Command(name, "as itself").CombinedOutput()
+		fmt.Print(string(output), err, "\n")
+	}
 	_, err = os.Open("out/missing")
 	fmt.Println(err)
 	os.Exit(6)

@@ -13,14 +13,14 @@ mod scratch;
 mod supervise;
 
 use std::{
-    ffi::{CString, OsString},
-    os::unix::ffi::OsStringExt,
+    ffi::{CString, OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::PathBuf,
     sync::Arc,
 };
 
 use doorward_policy::{
-    Policy,
+    AbsName, Policy,
     policy::{CodeMap, Front, HullRoot, IdentityUser},
 };
 use nix::unistd::Pid;
@@ -196,9 +196,11 @@ fn serve(
         .collect();
     let connects =
         start.others.iter().any(|(_, other)| other.connects()) || start.policy.connects();
+    let program = canonical(&start.job);
     let rising = View::begin(ViewRequest {
         hull: &hull,
         scratch: scratch.path(),
+        program: program.as_deref(),
     })?;
     // What can be made ready meanwhile.
     let domain = confine::domain(&hull, scratch.path())?;
@@ -231,14 +233,17 @@ fn serve(
     drop((streams.standard, view, expendable));
     let programs = launching.spawns.take().map(Programs::new);
     let services = |policy: Arc<Policy>, spawn| -> Result<Arc<Services>, BrokerError> {
-        Ok(Arc::new(Services::new(Setup {
+        let program = program.as_ref().map(|path| path.as_os_str().as_bytes());
+        let program = program.and_then(|name| AbsName::parse(name).ok());
+        let services = Services::new(Setup {
             network: policy.has_tcp(),
             policy,
             scratch: scratch.open()?,
             view: namespaces.available,
             map_foreign_ids: namespaces.available && namespaces.user,
             spawn,
-        })?))
+        })?;
+        Ok(Arc::new(services.with_program(program)))
     };
     let others = start
         .others
@@ -282,6 +287,14 @@ fn fronts(front: Front, job: &Job) -> Result<(bool, bool), BrokerError> {
         (Job::Command { .. }, _) | (Job::Entry { .. }, Front::Notify) => Ok((true, false)),
         (Job::Entry { .. }, Front::Api) => Ok((false, true)),
         (Job::Entry { .. }, Front::Auto) => Ok((true, true)),
+    }
+}
+
+/// The file that a command's program is.
+fn canonical(job: &Job) -> Option<PathBuf> {
+    match job {
+        Job::Command { program, .. } => std::fs::canonicalize(OsStr::from_bytes(program)).ok(),
+        Job::Entry { .. } => None,
     }
 }
 

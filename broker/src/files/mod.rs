@@ -62,7 +62,7 @@ mod walk;
 
 use std::{sync::Arc, time::Duration};
 
-use doorward_policy::Rights;
+use doorward_policy::{AbsName, Rights};
 use rustix::io::Errno;
 
 pub(crate) use course::{Attempt, Course, Fault};
@@ -93,6 +93,8 @@ pub(crate) struct Files<F: Filesystem> {
     /// Whether the sandboxee lives in a view: then ancestors of rules are stand-ins
     /// there, whose identity says nothing.
     pub(crate) view: bool,
+    /// What /proc/self/exe leads to in the view: the program that the sandbox began with.
+    pub(crate) program: Option<AbsName>,
     /// The one user and group that exist for the sandboxee, where others show as 65534.
     pub(crate) only_ids: Option<(u32, u32)>,
     /// What the scratch directory may hold.

@@ -248,6 +248,7 @@ pub(crate) fn files(rules: TrialRules, scratch: Option<&Path>) -> Files<Kernel> 
         roots: Roots::new(Kernel::root().unwrap(), scratch),
         policy: Arc::new(rules),
         view: false,
+        program: None,
         only_ids: None,
         turn: Turn::default(),
     }

@@ -48,6 +48,10 @@ pub(crate) struct ViewRequest<'a> {
     pub(crate) hull: &'a [HullRoot],
     /// The directory behind the scratch names, if the policy has one.
     pub(crate) scratch: Option<&'a Path>,
+    /// What /proc/self/exe leads to: the program that the sandbox begins with. There is no
+    /// other entry of /proc, which would have to be mounted in a pid namespace that is yet to
+    /// be made.
+    pub(crate) program: Option<&'a Path>,
 }
 
 /// Namespaces that are ready to be joined.
@@ -281,6 +285,12 @@ fn build(request: ViewRequest<'_>) -> Result<(), Failure> {
         }
         bind(source)?;
         placed = above;
+    }
+    if let Some(program) = request.program {
+        let own = Path::new(BASE).join("proc/self");
+        // Where a rule has put something there, that stays.
+        let _placed = std::fs::create_dir_all(&own)
+            .and_then(|()| std::os::unix::fs::symlink(program, own.join("exe")));
     }
     nix::unistd::chdir(BASE).map_err(step("entering the empty root"))?;
     nix::unistd::pivot_root(".", ".").map_err(step("changing the root"))?;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward_policy::{Denial, Policy, Reason, RuleId, Verdict};
+use doorward_policy::{AbsName, Denial, Policy, Reason, RuleId, Verdict};
 use doorward_protocol::{Request, request::PathArgument};
 use rustix::io::Errno;
 
@@ -84,11 +84,19 @@ impl Services {
                 budget,
                 turn: Turn::default(),
                 view: setup.view,
+                program: None,
                 only_ids: setup.map_foreign_ids.then_some(ids),
             },
             network,
             spawn: setup.spawn,
         })
+    }
+
+    /// With the program, by its canonical name, that /proc/self/exe leads to in the view.
+    #[must_use]
+    pub(crate) fn with_program(mut self, program: Option<AbsName>) -> Self {
+        self.files.program = program;
+        self
     }
 
     /// The policy they decide by.

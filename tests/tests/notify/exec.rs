@@ -95,6 +95,50 @@ fn nothing_without_a_name_is_started() {
     }
 }
 
+/// A program that starts itself by its name in /proc; in a view only the first one does.
+#[test]
+fn a_program_starts_itself() {
+    let again = "exec /proc/self/exe -c \"echo again\"";
+    let child = format!("/usr/bin/bash -c '{again}'; echo $?");
+    for level in Level::ALL {
+        let bench = bench(level);
+        let itself = Run::new(&bench.tree, ["/usr/bin/bash", "-c", again]);
+        let itself = under(&bench, &itself).succeeded();
+        assert_eq!(itself.text(), "again\n", "{level}");
+        let child = Run::new(&bench.tree, ["/bin/sh", "-c", &child]);
+        let wanted = match Level::WITH_VIEW.contains(&level) {
+            true => "127\n",
+            false => "again\n0\n",
+        };
+        let child = under(&bench, &child);
+        assert_eq!(child.text(), wanted, "{level}: {}", child.error());
+    }
+}
+
+/// Without a view the kernel would go to everybody's /tmp, where a canary is.
+#[test]
+fn only_a_view_has_the_scratch_to_go_to() {
+    let canary = tempfile::tempdir_in("/tmp").unwrap();
+    let text = "import os,sys\nos.mkdir('/tmp/own')\n\
+        for place in ['/tmp/own', sys.argv[1]]:\n  try: os.chdir(place); print(os.getcwd())\n  \
+        except OSError as e: print(e.errno)\n\
+        os.fchdir(os.open('/tmp/own', os.O_RDONLY)); open('file','w'); print(os.listdir('/tmp/own'))";
+    for level in Level::ALL {
+        let bench = Bench::new(level, &[]);
+        let policy = std::fs::read_to_string(bench.python_policy()).unwrap();
+        let policy = policy.replace("[fs]", "[fs]\nscratch = \"1MiB\"");
+        let policy = bench.tree.file("../scratch.toml", policy);
+        let words = ["/usr/bin/python3", "-I", "-S", "-c", text];
+        let words = words.into_iter().chain(canary.path().to_str());
+        let ended = Run::new(&bench.tree, words).under_file(&policy).succeeded();
+        let wanted = match Level::WITH_VIEW.contains(&level) {
+            true => "/tmp/own\n2\n['file']\n",
+            false => "13\n2\n['file']\n",
+        };
+        assert_eq!(ended.text(), wanted, "{level}: {}", ended.error());
+    }
+}
+
 /// Only calls that the kernel alone judges are ever continued.
 #[test]
 fn only_exec_and_changes_of_directory_are_continued() {

@@ -95,6 +95,8 @@ fn go_with_goroutines_and_children() {
     .compare(&Level::ALL, |ended, files| {
         assert_eq!(ended.code(), 6, "{}{}", ended.text(), ended.error());
         assert!(ended.text().contains("walk: <nil>"), "{}", ended.text());
+        let again = "again as itself\n<nil>\n".repeat(2);
+        assert!(ended.text().contains(&again), "{}", ended.text());
         assert!(files.has("out/file-15"));
     });
 }

@@ -91,6 +91,7 @@ impl<'a> Explorer<'a> {
             roots: Roots::new(pin((0, 0)), scratch),
             policy: Arc::clone(&self.policy),
             view: false,
+            program: None,
             only_ids: None,
             turn: Turn::default(),
         };
