@@ -72,6 +72,7 @@ fn bad_patterns_say_what_is_wrong() {
     assert_eq!(parse("/a/../b"), GlobError::Dots);
     assert_eq!(parse("/a/\\.."), GlobError::Dots);
     assert_eq!(parse("/a**"), GlobError::Deep);
+    assert!(reads("/[**]", "/*"));
     assert_eq!(parse("/[a"), GlobError::OpenClass);
     assert_eq!(parse("/["), GlobError::EmptyClass);
     assert_eq!(parse("/[z-a]"), GlobError::Backwards('z', 'a'));
