@@ -166,3 +166,41 @@ fn a_crash_leaves_no_core() {
         }
     }
 }
+
+const SECRETS: &str = "import os, sys
+told = sys.stdin.read()
+content = open('in').read()
+with open('/tmp/out', 'w') as out: out.write(content + told + os.environ['LC_CANARY'])
+print(open('/tmp/out').read())
+try: open('../outside/denied').read()
+except OSError: pass
+";
+
+/// L-13: names and flags are logged; what is in files, variables, streams and arguments of
+/// the program is not.
+#[test]
+fn the_log_has_no_content_and_no_values() {
+    for level in Level::ALL {
+        let tree = Tree::new(level);
+        tree.file("in", "content-canary");
+        tree.file("../outside/denied", "denied-canary");
+        let log = tree.file("../audit", "");
+        let script = format!("{SECRETS}# argument-canary\n");
+        let words = ["/usr/bin/python3", "-c", &script];
+        let run = Run::new(&tree, words)
+            .variable("LC_CANARY", "variable-canary")
+            .input("stream-canary")
+            .option("--audit")
+            .option(&log);
+        let ours = run.under("builtin:default").succeeded().text();
+        for canary in ["content-canary", "stream-canary", "variable-canary"] {
+            assert!(ours.contains(canary), "{level}: {ours}");
+        }
+        let log = std::fs::read_to_string(&log).unwrap();
+        // The control: what was asked for is there, by its name.
+        assert!(log.contains("outside/denied"), "{level}: {log}");
+        assert!(log.contains("\"record\":\"denied\""), "{level}: {log}");
+        let canary = log.lines().find(|line| line.contains("-canary"));
+        assert_eq!(canary, None, "{level}");
+    }
+}
