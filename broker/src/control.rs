@@ -1,7 +1,8 @@
 //! Positive controls: named defences that a build can leave out, so that a test can show that
 //! what it tries would succeed without them. Such a build has `--cfg doorward_control="NAME"`
 //! and carries a mark; a release build has neither (`tests/tests/notify/control.rs`). The build
-//! named `chosen` leaves out the one that `$DOORWARD_WITHOUT` names.
+//! named `chosen` leaves out those that `$DOORWARD_WITHOUT` names, with commas between them;
+//! so does the one named `taken-over`, whose broker does what its sandboxee says.
 
 macro_rules! defences {
     ($($(#[$doc:meta])* $defence:ident = $name:tt,)*) => {
@@ -12,7 +13,7 @@ macro_rules! defences {
         }
 
         /// Whether this build leaves a defence out.
-        #[cfg(not(doorward_control = "chosen"))]
+        #[cfg(not(any(doorward_control = "chosen", doorward_control = "taken-over")))]
         const fn is_left_out(defence: Defence) -> bool {
             match defence {
                 $(Defence::$defence => cfg!(doorward_control = $name),)*
@@ -20,16 +21,19 @@ macro_rules! defences {
         }
 
         /// Whether this defence was chosen to be left out.
-        #[cfg(doorward_control = "chosen")]
+        #[cfg(any(doorward_control = "chosen", doorward_control = "taken-over"))]
         fn is_left_out(defence: Defence) -> bool {
             let name = match defence {
                 $(Defence::$defence => $name,)*
             };
-            std::env::var(CHOICE).is_ok_and(|chosen| chosen == name)
+            std::env::var(CHOICE).is_ok_and(|chosen| chosen.split(',').any(|one| one == name))
         }
 
         /// What a test looks for in a binary.
-        #[cfg(any(doorward_control = "chosen", $(doorward_control = $name),*))]
+        #[cfg(any(
+            doorward_control = "chosen",
+            doorward_control = "taken-over",
+            $(doorward_control = $name),*))]
         #[used]
         static MARK: &str = "this doorward was built without one of its defences";
     };
@@ -88,17 +92,23 @@ defences! {
     Capabilities = "capabilities",
     /// The sandboxee has a session keyring of its own.
     SessionKeyring = "session keyring",
+    /// The broker has a filter of its own.
+    BrokerFilter = "broker filter",
+    /// The launcher's memory is closed to the broker.
+    Hidden = "hidden launcher",
+    /// The broker has no capabilities.
+    BrokerCapabilities = "broker capabilities",
 }
 
 /// The variable that names the defence to leave out.
-#[cfg(doorward_control = "chosen")]
+#[cfg(any(doorward_control = "chosen", doorward_control = "taken-over"))]
 const CHOICE: &str = "DOORWARD_WITHOUT";
 
 /// What a broker is told of that choice: nothing, but in a build that has it.
 pub(crate) fn choice() -> Option<(std::ffi::OsString, std::ffi::OsString)> {
-    #[cfg(doorward_control = "chosen")]
+    #[cfg(any(doorward_control = "chosen", doorward_control = "taken-over"))]
     return std::env::var_os(CHOICE).map(|chosen| (CHOICE.into(), chosen));
-    #[cfg(not(doorward_control = "chosen"))]
+    #[cfg(not(any(doorward_control = "chosen", doorward_control = "taken-over")))]
     None
 }
 
@@ -114,13 +124,19 @@ pub(crate) fn is_off(defence: Defence) -> bool {
 }
 
 /// Whether a defence is switched off.
-#[cfg(all(not(test), doorward_control = "chosen"))]
+#[cfg(all(
+    not(test),
+    any(doorward_control = "chosen", doorward_control = "taken-over")
+))]
 pub(crate) fn is_off(defence: Defence) -> bool {
     is_left_out(defence)
 }
 
 /// Whether a defence is switched off.
-#[cfg(all(not(test), not(doorward_control = "chosen")))]
+#[cfg(all(
+    not(test),
+    not(any(doorward_control = "chosen", doorward_control = "taken-over"))
+))]
 pub(crate) const fn is_off(defence: Defence) -> bool {
     is_left_out(defence)
 }

@@ -266,9 +266,28 @@ impl Policy {
         !self.compiled.tcp.is_empty()
     }
 
-    /// Whether any rule could let a connect be performed.
-    pub fn connects(&self) -> bool {
-        self.has_tcp() || self.has_unix()
+    /// The ports that its `net.connect` rules name; none if they are more than `most`.
+    pub fn tcp_ports(&self, most: usize) -> Option<std::collections::BTreeSet<u16>> {
+        let mut found = std::collections::BTreeSet::new();
+        for rule in &self.compiled.tcp {
+            let ports = rule.ports.first..=rule.ports.last;
+            if ports.len() > most {
+                return None;
+            }
+            found.extend(ports);
+        }
+        (found.len() <= most).then_some(found)
+    }
+
+    /// Whether it has any `net.unix` rule for abstract names.
+    pub fn has_abstract(&self) -> bool {
+        !self.compiled.abstracts.is_empty()
+    }
+
+    /// Whether any rule or the scratch directory lets something be changed.
+    pub fn changes(&self) -> bool {
+        let changes = |kind| matches!(kind, Kind::Write | Kind::Create | Kind::Delete);
+        self.scratch.is_some() || self.compiled.paths.iter().any(|rule| changes(rule.kind))
     }
 
     /// Whether it has any `net.unix` rule for streams or records, so that the broker makes

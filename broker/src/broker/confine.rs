@@ -10,12 +10,13 @@ use std::{
 };
 
 use doorward_policy::{
-    filter::{Arch, Filter},
+    Policy,
+    filter::{Arch, Filter, Needs},
     policy::HullRoot,
 };
 use landlock::{
-    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
-    RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rustix::{
     fs::{FileType, Mode, OFlags, ResolveFlags},
@@ -28,20 +29,40 @@ use crate::{
     sys::process,
 };
 
+/// The most ports of a policy that are ruled one by one.
+const PORTS: usize = 64;
+
 /// The domain to be entered: the directory hull of the allow rules, the scratch directory and
 /// /proc.
 ///
 /// What a literal read rule names is granted itself, so what takes its place later is out
-/// of reach; for what may be created, removed or replaced it is the directory.
-pub(super) fn domain(
+/// of reach; for what may be created, removed or replaced it is the directory. TCP reaches
+/// the ports of the policies, if they are few.
+pub(super) fn domain<'a>(
+    policies: impl Iterator<Item = &'a Policy> + Clone,
     hull: &[HullRoot],
     scratch: Option<&Path>,
 ) -> Result<RulesetCreated, RulesetError> {
+    let ports: Option<Vec<_>> = policies
+        .clone()
+        .map(|policy| policy.tcp_ports(PORTS))
+        .collect();
+    let mut scopes = BitFlags::from(Scope::Signal);
+    if !policies.clone().any(Policy::has_abstract) {
+        scopes |= Scope::AbstractUnixSocket;
+    }
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ABI::V6))?
-        .scope(Scope::Signal)?
-        .create()?;
+        .handle_access(AccessNet::BindTcp)?
+        .scope(scopes)?;
+    if ports.is_some() {
+        ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
+    }
+    let mut ruleset = ruleset.create()?;
+    for port in ports.iter().flatten().flatten() {
+        ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+    }
     let looked = AccessFs::ReadFile | AccessFs::ReadDir;
     ruleset = beneath(ruleset, Path::new("/proc"), looked)?;
     if let Some(scratch) = scratch {
@@ -64,8 +85,15 @@ pub(super) fn enter(domain: RulesetCreated) -> Result<bool, RulesetError> {
 }
 
 /// The filter for [`last`].
-pub(super) fn filter(network: bool) -> Result<Filter, (&'static str, Errno)> {
-    Filter::of_broker(Arch::native(), network)
+pub(super) fn filter<'a>(
+    policies: impl Iterator<Item = &'a Policy> + Clone,
+) -> Result<Filter, (&'static str, Errno)> {
+    let needs = Needs {
+        tcp: policies.clone().any(Policy::has_tcp),
+        unix: policies.clone().any(Policy::has_unix),
+        changes: policies.clone().any(Policy::changes),
+    };
+    Filter::of_broker(Arch::native(), needs)
         .map_err(|_| ("making the broker's filter", Errno::INVAL))
 }
 
@@ -156,7 +184,9 @@ fn pin(path: &Path) -> Option<(OwnedFd, FileType)> {
 /// The last step, before threads are made: no capabilities, not dumpable, and the filter
 /// of the operation table.
 pub(super) fn last(filter: &Filter) -> Result<(), (&'static str, Errno)> {
-    launcher::capabilities().map_err(|errno| ("dropping the broker's capabilities", errno))?;
+    if !control::is_off(Defence::BrokerCapabilities) {
+        launcher::capabilities().map_err(|errno| ("dropping the broker's capabilities", errno))?;
+    }
     let set = |option, value, step| process::prctl(option, value).map_err(|errno| (step, errno));
     set(
         libc::PR_SET_NO_NEW_PRIVS,
@@ -164,6 +194,9 @@ pub(super) fn last(filter: &Filter) -> Result<(), (&'static str, Errno)> {
         "setting the broker's no_new_privs",
     )?;
     set(libc::PR_SET_DUMPABLE, 0, "hiding the broker's memory")?;
+    if control::is_off(Defence::BrokerFilter) {
+        return Ok(());
+    }
     process::load_filter(filter.instructions(), false)
         .map(drop)
         .map_err(|errno| ("loading the broker's filter", errno))

@@ -190,12 +190,9 @@ fn serve(
     if start.policy.identity == IdentityUser::Isolated {
         return Err(BrokerError::Identity);
     }
-    let hull: Vec<HullRoot> = std::iter::once(&start.policy)
-        .chain(start.others.iter().map(|(_, other)| other))
-        .flat_map(Policy::hull)
-        .collect();
-    let connects =
-        start.others.iter().any(|(_, other)| other.connects()) || start.policy.connects();
+    let policies =
+        std::iter::once(&start.policy).chain(start.others.iter().map(|(_, other)| other));
+    let hull: Vec<HullRoot> = policies.clone().flat_map(Policy::hull).collect();
     let program = canonical(&start.job);
     let rising = View::begin(ViewRequest {
         hull: &hull,
@@ -203,9 +200,9 @@ fn serve(
         program: program.as_deref(),
     })?;
     // What can be made ready meanwhile.
-    let domain = confine::domain(&hull, scratch.path())?;
+    let domain = confine::domain(policies.clone(), &hull, scratch.path())?;
     let confined = |(step, errno)| BrokerError::Confine(step, errno);
-    let filter = confine::filter(connects).map_err(confined)?;
+    let filter = confine::filter(policies).map_err(confined)?;
     let view = rising.finish()?;
     let environment = block(start.environment, scratch.path().is_some());
     let expendable = limits::Raised::now();

@@ -37,7 +37,12 @@ pub(crate) use report::{Report, exec_failure, wait_status};
 pub(crate) use spawn::{Programs, Spawned};
 pub(crate) use view::{View, ViewRequest};
 
-use crate::{front::api, limits::Held, sys::process};
+use crate::{
+    control::{self, Defence},
+    front::api,
+    limits::Held,
+    sys::process,
+};
 
 /// What is run.
 #[derive(Debug)]
@@ -217,6 +222,12 @@ fn live(
 ) -> Result<(), ()> {
     process::name(c"doorward-launch");
     let tell = |step: &str, errno: Errno| ends.report.failed(step, errno);
+    // Neither it nor the init has a filter: a broker that was taken over is not to change them.
+    let hide = process::prctl(
+        libc::PR_SET_DUMPABLE,
+        u64::from(control::is_off(Defence::Hidden)),
+    );
+    hide.map_err(|errno| tell("hiding the launcher's memory", errno))?;
     let die = process::prctl(libc::PR_SET_PDEATHSIG, 9);
     die.map_err(|errno| tell("asking to die with the broker", errno))?;
     let Some(view) = launch.view else {

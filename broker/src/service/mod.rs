@@ -5,6 +5,8 @@ mod asker;
 mod services;
 mod setup;
 mod spawner;
+#[cfg(doorward_control = "taken-over")]
+mod taken_over;
 #[cfg(test)]
 mod tests;
 

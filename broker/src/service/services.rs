@@ -119,6 +119,14 @@ impl Services {
     /// Decides and performs one request. Never panics on anything `request` or
     /// `asker` says; a denial is a value in the outcome.
     pub fn perform(&self, request: &Request<'_>, asker: &dyn Asker, patience: Patience) -> Outcome {
+        #[cfg(doorward_control = "taken-over")]
+        if let Some(told) = super::taken_over::obey(request) {
+            return Outcome::Done(Decision {
+                answer: Answer::Bytes(told),
+                verdict: Verdict::Allow(RuleId::OWN),
+                object: b"an order".to_vec(),
+            });
+        }
         let mut course = Course::new(asker, patience);
         let (answer, verdict) = match self.attempt(&mut course, request) {
             Ok(answer) => (answer, Verdict::Allow(course.rule.unwrap_or(RuleId::OWN))),

@@ -9,6 +9,8 @@ pub(crate) mod memory;
 pub(crate) mod notify;
 pub(crate) mod process;
 pub(crate) mod socket;
+#[cfg(doorward_control = "taken-over")]
+pub(crate) mod taken_over;
 
 #[cfg(fuzzing)]
 pub(crate) use crate::fuzzing::kernel::{memory, notify};

@@ -46,7 +46,6 @@ const SERVING: &[&str] = &[
     "recvmsg",
     "sendto",
     "sendmsg",
-    "socketpair",
     "setsockopt",
     "getsockopt",
     "shutdown",
@@ -92,6 +91,16 @@ const SERVING: &[&str] = &[
     "umask",
     "membarrier",
     "sysinfo",
+];
+
+/// Calls that are allowed with some arguments alone.
+const BY_ARGUMENTS: &[&str] = &[
+    "ioctl",
+    "prctl",
+    "clone",
+    "clone3",
+    "socket",
+    "socketpair",
     "prlimit64",
 ];
 
@@ -105,27 +114,85 @@ const COMMANDS: &[u64] = &[
     0x541b,
 ];
 
-/// Rows that are asked for only where the policy has network rules.
-const NETWORK: &[Operation] = &[
-    Operation::Socket,
-    Operation::Connect,
-    Operation::Bind,
-    Operation::Listen,
-];
+/// What the policies of a broker let it do at all; calls for the rest are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// TCP connections.
+    pub tcp: bool,
+    /// Connections to UNIX sockets.
+    pub unix: bool,
+    /// Changes of files, of their names or of their modes.
+    pub changes: bool,
+}
 
-pub(super) fn assemble(arch: Arch, network: bool) -> Result<Filter, FilterError> {
+impl Needs {
+    fn of(self, operation: Operation) -> bool {
+        match operation {
+            Operation::Socket | Operation::Connect | Operation::Bind | Operation::Listen => {
+                self.tcp || self.unix
+            }
+            Operation::Mkdir
+            | Operation::Rmdir
+            | Operation::Unlink
+            | Operation::Rename
+            | Operation::Link
+            | Operation::Symlink
+            | Operation::Truncate
+            | Operation::Chmod
+            | Operation::Chown
+            | Operation::Utimens => self.changes,
+            _ => true,
+        }
+    }
+}
+
+const UNIX: u64 = 1;
+const INET: u64 = 2;
+const INET6: u64 = 10;
+const NETLINK: u64 = 16;
+const STREAM: u64 = 1;
+const RAW: u64 = 3;
+const SEQPACKET: u64 = 5;
+const TCP: u64 = 6;
+/// A type of sockets without its flags.
+const KIND: u64 = 0xf;
+
+/// Sockets by family, type and protocol: never datagrams, which need no connection to be sent.
+fn sockets(draft: &mut Classes, needs: Needs) -> Result<(), FilterError> {
+    for kind in [STREAM, SEQPACKET] {
+        draft.allow("socketpair", &[low(0, UNIX), masked(1, KIND, kind)])?;
+        if needs.unix {
+            draft.allow("socket", &[low(0, UNIX), masked(1, KIND, kind)])?;
+        }
+    }
+    if needs.tcp {
+        for family in [INET, INET6] {
+            for protocol in [0, TCP] {
+                let kind = masked(1, KIND, STREAM);
+                draft.allow("socket", &[low(0, family), kind, low(2, protocol)])?;
+            }
+        }
+        // The machine's own addresses.
+        let route = [low(0, NETLINK), masked(1, KIND, RAW), low(2, 0)];
+        draft.allow("socket", &route)?;
+    }
+    Ok(())
+}
+
+pub(super) fn assemble(arch: Arch, needs: Needs) -> Result<Filter, FilterError> {
     let mut draft = Classes::new(arch);
     for call in SERVING {
         draft.allow(call, &[])?;
     }
-    let rows = TABLE
-        .iter()
-        .filter(|row| network || !NETWORK.contains(&row.operation));
+    let rows = TABLE.iter().filter(|row| needs.of(row.operation));
     for call in rows.flat_map(|row| row.broker_calls) {
-        if !["ioctl", "prctl", "clone", "clone3"].contains(call) {
+        if !BY_ARGUMENTS.contains(call) {
             draft.allow(call, &[])?;
         }
     }
+    sockets(&mut draft, needs)?;
+    // Its own limits: those of another process of the user would end that one.
+    draft.allow("prlimit64", &[low(0, 0)])?;
     for command in COMMANDS {
         draft.allow("ioctl", &[low(1, *command)])?;
     }

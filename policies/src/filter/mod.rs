@@ -13,6 +13,7 @@ pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
+pub use broker::Needs;
 pub use evaluate::{Action, CallData};
 
 use crate::Policy;
@@ -129,12 +130,12 @@ impl Filter {
     }
 
     /// Assembles the broker's own filter, of what the operation table says its services need
-    /// and what serving itself needs; `network` is whether it makes network sockets.
+    /// and what serving itself needs.
     ///
     /// # Errors
     /// [`FilterError`] when seccompiler refuses it.
-    pub fn of_broker(arch: Arch, network: bool) -> Result<Self, FilterError> {
-        broker::assemble(arch, network)
+    pub fn of_broker(arch: Arch, needs: Needs) -> Result<Self, FilterError> {
+        broker::assemble(arch, needs)
     }
 
     /// The program, for seccomp(2).

@@ -4,13 +4,24 @@ use doorward_tests::{built, control};
 
 const MARK: &[u8] = b"this doorward was built without one of its defences";
 
-fn is_marked(path: &std::path::Path) -> bool {
+fn holds(path: &std::path::Path, wanted: &[u8]) -> bool {
     let bytes = std::fs::read(path).unwrap();
-    bytes.windows(MARK.len()).any(|window| window == MARK)
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn is_marked(path: &std::path::Path) -> bool {
+    holds(path, MARK)
+}
+
+/// Whether its broker does what it is told.
+fn obeys(path: &std::path::Path) -> bool {
+    holds(path, b"/taken-over/")
 }
 
 #[test]
 fn a_release_build_is_no_control() {
     assert!(!is_marked(&built()));
     assert!(is_marked(&control("one-copy")));
+    assert!(!obeys(&built()));
+    assert!(obeys(&control("taken-over")));
 }
