@@ -10,7 +10,7 @@ use super::classes::{Classes, low, masked};
 use super::{Arch, Filter, FilterError};
 
 /// Memory, threads, waiting, and its channels to host, launcher and sandboxees.
-const SERVING: &[&str] = &[
+pub(super) const SERVING: &[&str] = &[
     "read",
     "write",
     "readv",

@@ -1,6 +1,8 @@
 //! The program against an independent statement of what it means.
 
+mod meaning;
 mod network;
+mod proof;
 
 use super::*;
 use crate::{Policy, policy};
