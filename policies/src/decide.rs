@@ -122,7 +122,8 @@ impl Policy {
             _ => None,
         };
         let reason = match (plain, named) {
-            (Some(_), _) if special => Reason::Special,
+            // A name with the rule is refused only as what is no plain file.
+            (Some(_), _) => Reason::Special,
             (_, Some(_)) => Reason::Access,
             (_, None) => Reason::NoRule,
         };

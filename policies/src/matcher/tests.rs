@@ -76,6 +76,8 @@ fn bad_patterns_say_what_is_wrong() {
     assert_eq!(parse("/[a"), GlobError::OpenClass);
     assert_eq!(parse("/["), GlobError::EmptyClass);
     assert_eq!(parse("/[z-a]"), GlobError::Backwards('z', 'a'));
+    assert_eq!(parse("/[a-é]"), GlobError::ClassBytes);
+    assert_eq!(parse("/[é]"), GlobError::ClassBytes);
     assert_eq!(parse("/{a,b}"), GlobError::Braces);
     assert_eq!(parse("/a\\"), GlobError::Escape);
     assert_eq!(parse("/a\0"), GlobError::Nul);
@@ -197,5 +199,15 @@ proptest! {
     fn no_text_panics(text in proptest::collection::vec(any::<u8>(), 0..64)) {
         let _ = Pattern::parse(&text, Start::Open);
         let _ = Glob::parse(&text);
+    }
+}
+
+#[test]
+fn a_class_may_end_in_a_dash_or_in_an_escaped_byte() {
+    for (text, inside) in [("/a/a", true), ("/a/-", true), ("/a/b", false)] {
+        assert_eq!(reads("/a/[a-]", text), inside, "{text}");
+    }
+    for (text, inside) in [("/a/a", true), ("/a/c", true), ("/a/d", false)] {
+        assert_eq!(reads("/a/[a-\\c]", text), inside, "{text}");
     }
 }
