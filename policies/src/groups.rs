@@ -304,7 +304,6 @@ pub(crate) const FORBIDDEN: &[&str] = &[
     "mknodat",
     "seccomp",
     "prctl",
-    "ioctl",
     "fcntl",
     "personality",
     "prlimit64",
@@ -339,8 +338,6 @@ pub(crate) const FORBIDDEN: &[&str] = &[
     "vmsplice",
     "mq_open",
     "mq_unlink",
-    "setsockopt",
-    "getsockopt",
     "sendto",
     "sendmsg",
     "sendmmsg",
@@ -353,18 +350,8 @@ pub(crate) const FORBIDDEN: &[&str] = &[
 ];
 
 /// Refused with EACCES, which what looks for a file copes with.
-pub(crate) const UNREACHABLE: &[&str] = &[
-    "execveat",
-    "memfd_create",
-    "swapon",
-    "swapoff",
-    "uselib",
-    "socket",
-    "socketpair",
-    "bind",
-    "listen",
-    "connect",
-];
+pub(crate) const UNREACHABLE: &[&str] =
+    &["execveat", "memfd_create", "swapon", "swapoff", "uselib"];
 
 /// Refused with EOPNOTSUPP: extended attributes are not brokered.
 pub(crate) const UNSUPPORTED: &[&str] = &[

@@ -55,7 +55,7 @@ impl CallData {
 
 /// Runs the program; anything ill-formed is [`Action::Other`].
 pub(super) fn evaluate(program: &[Instruction], call: &CallData) -> Action {
-    run(program, call).map_or(Action::Other(u32::MAX), |value| match value {
+    run(program, call).map_or(Action::Other(u32::MAX), |(_, value)| match value {
         0x7fff_0000 => Action::Allow,
         0x7fc0_0000 => Action::Notify,
         0x8000_0000 => Action::Kill,
@@ -66,7 +66,12 @@ pub(super) fn evaluate(program: &[Instruction], call: &CallData) -> Action {
     })
 }
 
-fn run(program: &[Instruction], call: &CallData) -> Option<u32> {
+/// Which instruction gives the answer; none if the program is ill-formed.
+pub(super) fn answered_at(program: &[Instruction], call: &CallData) -> Option<usize> {
+    run(program, call).map(|(at, _)| at)
+}
+
+fn run(program: &[Instruction], call: &CallData) -> Option<(usize, u32)> {
     let mut accumulator = 0_u32;
     let mut at = 0_usize;
     loop {
@@ -86,7 +91,7 @@ fn run(program: &[Instruction], call: &CallData) -> Option<u32> {
             0x25 => jump(accumulator > step.k),
             0x35 => jump(accumulator >= step.k),
             0x45 => jump(accumulator & step.k != 0),
-            0x06 => return Some(step.k),
+            0x06 => return Some((at, step.k)),
             _ => return None,
         };
         at = at.checked_add(skip)?.checked_add(1)?;

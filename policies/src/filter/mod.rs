@@ -148,6 +148,12 @@ impl Filter {
         evaluate::evaluate(&self.instructions, call)
     }
 
+    /// Which of its instructions, counted from 0, answers this call, so that a test can tell
+    /// what was tried; none if the program is ill-formed.
+    pub fn answered_at(&self, call: &CallData) -> Option<usize> {
+        evaluate::answered_at(&self.instructions, call)
+    }
+
     /// Its architecture.
     pub fn arch(&self) -> Arch {
         self.arch

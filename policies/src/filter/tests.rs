@@ -1,6 +1,7 @@
 //! The program against an independent statement of what it means.
 
 mod meaning;
+pub(super) mod needed;
 mod network;
 mod proof;
 

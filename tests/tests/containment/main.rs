@@ -16,6 +16,7 @@ mod handed;
 mod knock_out;
 mod names;
 mod overlay;
+mod rules;
 mod signals;
 mod started;
 mod streams;

@@ -1,9 +1,9 @@
 //! What a call means, said once more: from the groups, the table and the policy, by the names
 //! of the kernel's headers, call by call. It is slow and knows nothing of rules and programs.
 
-use doorward_protocol::operation::{Operation, TABLE};
+use doorward_protocol::operation::TABLE;
 
-use super::super::{Action, Arch, CallData, FilterRequest, broker};
+use super::super::{Action, Arch, CallData, FilterRequest, Needs, broker};
 use crate::{groups, policy::CodeMap};
 
 const EPERM: Action = Action::Errno(1);
@@ -32,13 +32,21 @@ pub(super) fn of_sandboxee(request: &FilterRequest<'_>, call: &CallData) -> Acti
 }
 
 /// What the broker's own filter should say of this call.
-pub(super) fn of_broker(arch: Arch, network: bool, call: &CallData) -> Action {
+pub(super) fn of_broker(arch: Arch, needs: Needs, call: &CallData) -> Action {
     named(arch, call, EPERM, |name| {
-        let [first, second, ..] = call.arguments.map(|argument| argument & 0xffff_ffff);
+        let [first, second, third, ..] = call.arguments.map(|argument| argument & 0xffff_ffff);
         let allowed = match name {
             "clone3" => return ENOSYS,
             "clone" => first & NEW_NAMESPACES == 0,
             "prctl" => [15, 0x5356_4d41].contains(&first),
+            "prlimit64" => first == 0,
+            "socketpair" => first == 1 && is_unix(second),
+            "socket" => match (first, second & 0xf) {
+                (1, _) => needs.unix && is_unix(second),
+                (2 | 10, 1) => needs.tcp && matches!(third, 0 | 6),
+                (16, 3) => needs.tcp && third == 0,
+                _ => false,
+            },
             // SECCOMP_IOCTL_NOTIF_RECV, _SEND, _ID_VALID, _ADDFD, _SET_FLAGS; FIONREAD.
             "ioctl" => [
                 0xc050_2100,
@@ -49,20 +57,22 @@ pub(super) fn of_broker(arch: Arch, network: bool, call: &CallData) -> Action {
                 0x541b,
             ]
             .contains(&second),
-            _ => broker::SERVING.contains(&name) || needed(network, name),
+            _ => broker::SERVING.contains(&name) || needed(needs, name),
         };
         if allowed { Action::Allow } else { EPERM }
     })
 }
 
-/// Whether a service's row of the table says that it makes this call.
-fn needed(network: bool, name: &str) -> bool {
+/// Whether a row of the table that the policies can come to says that it makes this call.
+fn needed(needs: Needs, name: &str) -> bool {
     TABLE.iter().any(|row| {
-        let of_sockets = matches!(
-            row.operation,
-            Operation::Socket | Operation::Connect | Operation::Bind | Operation::Listen
-        );
-        (network || !of_sockets) && row.broker_calls.contains(&name)
+        let asked = match row.name {
+            "socket" | "connect" | "bind" | "listen" => needs.tcp || needs.unix,
+            "mkdir" | "rmdir" | "unlink" | "rename" | "link" | "symlink" | "truncate" | "chmod"
+            | "chown" | "utimens" => needs.changes,
+            _ => true,
+        };
+        asked && row.broker_calls.contains(&name)
     })
 }
 
@@ -107,12 +117,14 @@ fn by_argument(request: &FilterRequest<'_>, name: &str, full: [u64; 6]) -> Optio
     let or = |allowed: bool, refused| Some(if allowed { Action::Allow } else { refused });
     let outside = !request.network_namespace && groups::OUTSIDE.contains(&name);
     let never = request.policy.code == CodeMap::Never;
+    let jit = request.policy.code == CodeMap::Jit;
     match name {
         _ if outside && name.starts_with("sched_") => or(first == 0, EPERM),
         "setpriority" if outside => or(first == 0 && second == 0, EPERM),
+        // Where neither is the segment the sandboxee's own, nor may it be executable.
+        "shmat" if !jit => or(!outside && third & SHM_EXEC == 0, EACCES),
         _ if outside => Some(EPERM),
         "mmap" | "mprotect" | "pkey_mprotect" if never => or(third & PROT_EXEC == 0, EACCES),
-        "shmat" if never => or(third & SHM_EXEC == 0, EACCES),
         "clone" => or(first & (NEW_NAMESPACES | CLONE_PARENT) == 0, EPERM),
         "prlimit64" => or(first == 0, EPERM),
         "personality" => or(first == 0 || first == 0xffff_ffff, EPERM),
