@@ -14,7 +14,14 @@ use nix::{
 
 /// Waits for the broker's end, then kills what came to this process.
 pub(super) fn keep(broker: Pid) {
-    while let Err(Errno::EINTR) = waitpid(broker, None) {}
+    // Who comes to it before is reaped at once, as the builder of the view.
+    loop {
+        match waitpid(None, None) {
+            Ok(ended) if ended.pid() == Some(broker) => break,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => break,
+        }
+    }
     kill_children();
 }
 

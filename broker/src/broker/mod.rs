@@ -1,8 +1,9 @@
 //! The broker process: one executable plays all parts, and this is the part the host
-//! starts. It begins with nothing of the host's memory.
+//! starts. It begins with nothing of the host's memory, or, forked from the command, with
+//! what that has read by then: its arguments and no more.
 //!
 //! Order of start (docs/ARCHITECTURE.md): the keeper is its parent; the view is built in a
-//! short-lived process; the broker enters its Landlock domain, forks the launcher inside it
+//! short-lived process of the keeper's; the broker enters its Landlock domain, forks the launcher inside it
 //! and waits until the sandboxee is locked down; then it drops its capabilities, loads its
 //! own filter, and serves.
 
@@ -14,14 +15,15 @@ mod supervise;
 
 use std::{
     ffi::{CString, OsStr, OsString},
+    io,
     os::unix::ffi::{OsStrExt, OsStringExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use doorward_policy::{
     AbsName, Policy,
-    policy::{CodeMap, Front, HullRoot, IdentityUser},
+    policy::{CodeMap, Front, IdentityUser},
 };
 use nix::unistd::Pid;
 use rustix::io::Errno;
@@ -33,7 +35,8 @@ use crate::{
     audit::{self, Log},
     front::Context,
     launcher::{
-        Entry, Launch, LaunchError, Launched, Namespaces, Programs, Task, View, ViewRequest, launch,
+        self, Entry, Launch, LaunchError, Launched, Namespaces, Programs, Rising, Task, View,
+        ViewRequest, launch,
     },
     layers,
     limits::{self, Facts, Held, LimitError},
@@ -113,28 +116,27 @@ pub(crate) enum BrokerError {
 
 /// The broker's and the keeper's whole life: the process that the host started becomes the
 /// keeper, its child the broker.
-pub(crate) fn main(entries: &'static [Entry]) -> ! {
-    let begun = Control::from_standard_input()
-        .map_err(ControlError::Socket)
-        .and_then(|control| {
-            control
-                .started()
-                .map(|(start, streams)| (control, start, streams))
-        });
-    let Ok((control, start, streams)) = begun else {
+pub(crate) fn main(control: io::Result<Control>, entries: &'static [Entry]) -> ! {
+    process::name(c"doorward-keeper");
+    let Ok(control) = control else {
         process::exit(1);
     };
-    match begin(&start) {
+    let rising = separate();
+    let Ok((start, streams)) = control.started() else {
+        process::exit(1);
+    };
+    match rising.and_then(|rising| Ok((rising, begin(&start)?))) {
         Err(error) => process::exit(report(&control, Err(error))),
-        Ok((made, None)) => {
-            let served = serve(&control, start, streams, entries, &made);
+        Ok((rising, (made, None))) => {
+            let served = serve(&control, start, streams, entries, &made, rising);
             process::exit(report(&control, served));
         }
-        Ok((made, Some(broker))) => {
-            // The host is to see the end of the broker, not of the keeper.
-            drop((control, streams));
-            process::name(c"doorward-keeper");
+        Ok((rising, (made, Some(broker)))) => {
+            // The host is to see the end of the broker, not of the keeper, and the builder that
+            // of the broker.
+            drop((control, streams, rising));
             let _warns = trace::begin();
+            made.scratch.remove_stale();
             keeper::keep(broker);
             made.limits.remove();
             drop(made);
@@ -158,11 +160,20 @@ struct Made {
     limits: Held,
 }
 
-/// What the keeper does before it forks the broker, and the fork.
-fn begin(start: &Start) -> Result<(Made, Option<Pid>), BrokerError> {
+/// What the keeper does before it knows what is to be served.
+fn separate() -> Result<Rising, BrokerError> {
     let system = |what| move |errno| BrokerError::System(what, errno);
     rustix::process::setsid().map_err(system("make a session"))?;
     process::prctl(libc::PR_SET_CHILD_SUBREAPER, 1).map_err(system("become a subreaper"))?;
+    let rising = View::begin()?;
+    // Nothing that is forked from here gets a capability by executing something; dropped here,
+    // each of them finds it done.
+    launcher::bounding_set().map_err(system("drop the bounding set"))?;
+    Ok(rising)
+}
+
+/// What the keeper does before it forks the broker, and the fork.
+fn begin(start: &Start) -> Result<(Made, Option<Pid>), BrokerError> {
     let scratch = Scratch::make(&start.policy, &start.temporary)?;
     let limits = Held::make(&start.policy)?;
     match process::fork() {
@@ -181,6 +192,7 @@ fn serve(
     streams: Streams,
     entries: &'static [Entry],
     made: &Made,
+    rising: Rising,
 ) -> Result<(), BrokerError> {
     let Made { scratch, limits } = made;
     process::name(c"doorward-broker");
@@ -192,18 +204,21 @@ fn serve(
     }
     let policies =
         std::iter::once(&start.policy).chain(start.others.iter().map(|(_, other)| other));
-    let hull: Vec<HullRoot> = policies.clone().flat_map(Policy::hull).collect();
-    let program = canonical(&start.job);
-    let rising = View::begin(ViewRequest {
-        hull: &hull,
-        scratch: scratch.path(),
-        program: program.as_deref(),
-    })?;
-    // What can be made ready meanwhile.
-    let domain = confine::domain(policies.clone(), &hull, scratch.path())?;
+    let request = ViewRequest {
+        hull: policies.clone().flat_map(Policy::hull).collect(),
+        scratch: scratch.path().map(Path::to_owned),
+        program: canonical(&start.job),
+    };
+    rising.build(&request)?;
+    // What can be made ready meanwhile; most places let namespaces be had.
+    let domain = confine::domain(policies.clone(), &request.hull, scratch.path())?;
     let confined = |(step, errno)| BrokerError::Confine(step, errno);
     let filter = confine::filter(policies).map_err(confined)?;
-    let view = rising.finish()?;
+    let mut theirs = launcher::filter(&start.policy, notify, true)?;
+    let view = rising.finish(&request)?;
+    if view.is_none() {
+        theirs = launcher::filter(&start.policy, notify, false)?;
+    }
     let environment = block(start.environment, scratch.path().is_some());
     let expendable = limits::Raised::now();
     let landlock = confine::enter(domain)?;
@@ -213,6 +228,7 @@ fn serve(
     let policy = Arc::new(start.policy);
     let mut launching = launch(&Launch {
         policy: &policy,
+        filter: &theirs,
         task: task(start.job, entries)?,
         pin: None,
         environment: &environment,
@@ -230,7 +246,10 @@ fn serve(
     drop((streams.standard, view, expendable));
     let programs = launching.spawns.take().map(Programs::new);
     let services = |policy: Arc<Policy>, spawn| -> Result<Arc<Services>, BrokerError> {
-        let program = program.as_ref().map(|path| path.as_os_str().as_bytes());
+        let program = request
+            .program
+            .as_ref()
+            .map(|path| path.as_os_str().as_bytes());
         let program = program.and_then(|name| AbsName::parse(name).ok());
         let services = Services::new(Setup {
             network: policy.has_tcp(),

@@ -38,7 +38,6 @@ impl Scratch {
         };
         let name = label::new().map_err(|errno| failed(errno.into()))?;
         let directory = std::fs::canonicalize(directory).map_err(failed)?;
-        remove_stale(&directory);
         let path = directory.join(name);
         DirBuilder::new()
             .mode(0o700)
@@ -49,6 +48,13 @@ impl Scratch {
 
     pub(super) fn path(&self) -> Option<&Path> {
         self.0.as_deref()
+    }
+
+    /// Removes what keepers of the same user that were killed have left beside it.
+    pub(super) fn remove_stale(&self) {
+        if let Some(directory) = self.path().and_then(Path::parent) {
+            remove_stale(directory);
+        }
     }
 
     /// Pins it for the services.
@@ -62,8 +68,7 @@ impl Scratch {
     }
 }
 
-/// Removes what keepers of the same user that were killed have left below `directory`. Its
-/// other users may make names that look so: only directories of this user are touched, and
+/// Removes what was left below `directory`. Its other users may make names that look so: only directories of this user are touched, and
 /// nothing is removed through a link.
 fn remove_stale(directory: &Path) {
     let own = rustix::process::geteuid().as_raw();

@@ -76,8 +76,9 @@ impl Run {
             Ok(audit) => audit,
             Err(text) => return fail(&text),
         };
-        // It gets ready while the policy is read.
-        let broker = match Spare::start() {
+        // It gets ready while the policy is read. What it is forked from has read no more than
+        // its arguments.
+        let broker = match Spare::fork() {
             Ok(broker) => broker,
             Err(error) => return fail(&told(&error)),
         };

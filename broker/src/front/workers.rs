@@ -26,7 +26,10 @@ const LINE: usize = 1024;
 #[derive(Debug)]
 struct State<J> {
     line: VecDeque<J>,
+    /// Threads that are not parked.
     serving: usize,
+    /// Threads that wait for a request.
+    idle: usize,
     parked: usize,
     closed: bool,
 }
@@ -103,6 +106,7 @@ impl<J: Send> Workers<J> {
             state: Mutex::new(State {
                 line: VecDeque::new(),
                 serving: 0,
+                idle: 0,
                 parked: 0,
                 closed: false,
             }),
@@ -115,18 +119,18 @@ impl<J: Send> Workers<J> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the threads; how many could be started.
+    /// Starts the first thread, which starts others as they are needed; whether it could be.
     pub(super) fn start<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         work: &'scope (dyn Fn(J, &Slot<'_>) + Sync),
-    ) -> usize {
+    ) -> bool {
         let worker = Worker {
             workers: self,
             scope,
             work,
         };
-        (0..IN_FLIGHT).filter(|_| worker.spawn()).count()
+        worker.spawn()
     }
 
     /// Puts a request in line; waits while the line is full.
@@ -149,11 +153,13 @@ impl<J: Send> Workers<J> {
 
     /// The next request in line; none when there will be no more.
     fn next(&self) -> Option<J> {
-        let state = self.state();
+        let mut state = self.state();
+        state.idle = state.idle.saturating_add(1);
         let mut state = self
             .arrived
             .wait_while(state, |state| state.line.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
+        state.idle = state.idle.saturating_sub(1);
         let full = state.line.len() >= LINE;
         let job = state.line.pop_front();
         drop(state);
@@ -161,6 +167,12 @@ impl<J: Send> Workers<J> {
             self.room.notify_one();
         }
         job
+    }
+
+    /// Whether a request that comes now would find nobody who may serve it.
+    fn is_short(&self) -> bool {
+        let state = self.state();
+        state.idle == 0 && state.serving < IN_FLIGHT
     }
 
     fn count(&self, change: isize) {
@@ -195,6 +207,10 @@ impl<J: Send> Worker<'_, '_, J> {
 
     fn run(self) {
         while let Some(job) = self.workers.next() {
+            if self.workers.is_short() {
+                // Without another thread the rest go on with fewer.
+                let _grown = self.spawn();
+            }
             let slot = Slot {
                 park: &self,
                 parked: Cell::new(false),

@@ -10,6 +10,7 @@ mod terminal;
 
 use std::{
     ffi::OsString,
+    io,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::{
@@ -19,14 +20,12 @@ use std::{
         },
     },
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    process::{Command, ExitStatus, Stdio},
+    sync::{Arc, OnceLock},
 };
 
 use doorward_policy::{Expansion, Policy, PolicyErrors};
+use nix::{sys::wait::waitpid, unistd::Pid};
 use rustix::io::Errno;
 
 pub use crate::{
@@ -46,20 +45,21 @@ use crate::{
     control,
     front::{api::ApiReport, notify::NotifyReport},
     launcher::Entry,
+    sys::process,
     trace,
 };
 
-static INITIALISED: AtomicBool = AtomicBool::new(false);
+static ENTRIES: OnceLock<&[Entry]> = OnceLock::new();
 
 /// Lets this executable play the broker's part. To be called first in `main`, before any
 /// thread is made; it does not come back in a process that is a broker.
 pub fn init(entries: &'static [Entry]) {
-    INITIALISED.store(true, Ordering::Release);
+    let _again = ENTRIES.set(entries);
     if std::env::args_os()
         .next()
         .is_some_and(|name| name == broker::NAME)
     {
-        broker::main(entries);
+        broker::main(Control::from_standard_input(), entries);
     }
 }
 
@@ -278,18 +278,43 @@ fn own_streams() -> Result<[OwnedFd; 3], HostError> {
 #[derive(Debug)]
 pub struct Spare {
     control: Control,
-    process: Child,
+    process: Pid,
 }
 
 impl Spare {
+    /// Starts it as a copy of this process, which costs less than [`Spare::start`]. For a host
+    /// whose memory holds nothing that a broker must not know: it keeps neither descriptors
+    /// nor environment nor arguments, but the rest. A host with threads gets a broker that is
+    /// started anew, and so does one with entries, which would run in that memory.
+    ///
+    /// # Errors
+    /// [`HostError::Broker`], or [`HostError::NotInitialised`].
+    pub fn fork() -> Result<Self, HostError> {
+        let entries = ENTRIES.get().ok_or(HostError::NotInitialised)?;
+        if !entries.is_empty() || !process::has_one_thread() {
+            return Self::start();
+        }
+        let (ours, theirs) = UnixStream::pair().map_err(HostError::Broker)?;
+        match process::fork().map_err(|errno| HostError::Broker(errno.into()))? {
+            Some(process) => Ok(Self {
+                control: Control::new(ours),
+                process,
+            }),
+            None => {
+                // Nothing of the host's is dropped here, since this does not come back.
+                let control = process::forget_host(broker::NAME, theirs.as_fd())
+                    .map(|()| Control::new(theirs));
+                broker::main(control.map_err(io::Error::from), entries)
+            }
+        }
+    }
+
     /// Starts it.
     ///
     /// # Errors
     /// [`HostError::Broker`], or [`HostError::NotInitialised`].
     pub fn start() -> Result<Self, HostError> {
-        if !INITIALISED.load(Ordering::Acquire) {
-            return Err(HostError::NotInitialised);
-        }
+        ENTRIES.get().ok_or(HostError::NotInitialised)?;
         let (ours, theirs) = UnixStream::pair().map_err(HostError::Broker)?;
         let process = Command::new("/proc/self/exe")
             .arg0(broker::NAME)
@@ -303,13 +328,13 @@ impl Spare {
         tracing::debug!(process = process.id(), "a broker was started");
         Ok(Self {
             control: Control::new(ours),
-            process,
+            process: Pid::from_raw(process.id().cast_signed()),
         })
     }
 
     fn end(&mut self) {
         self.control.hang_up();
-        let _status = self.process.wait();
+        while let Err(nix::errno::Errno::EINTR) = waitpid(self.process, None) {}
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::{
     unix::ffi::OsStrExt,
 };
 
+use caps::{CapSet, Capability, errors::CapsError};
 use doorward_policy::{
     AbsName, Policy,
     filter::{Arch, Filter, FilterRequest, Instruction},
@@ -26,13 +27,12 @@ use crate::{
 const SECURE_BITS: libc::c_ulong = 0b1110_1111;
 const MDWE_REFUSE_EXEC_GAIN: libc::c_ulong = 1;
 
-/// The filter this sandboxee will load.
-pub(super) fn filter(launch: &Launch<'_>) -> Result<Filter, LaunchError> {
-    let separate = launch.view.is_some();
+/// The filter that a sandboxee will load; `separate` is whether it has namespaces of its own.
+pub(crate) fn filter(policy: &Policy, notify: bool, separate: bool) -> Result<Filter, LaunchError> {
     Ok(Filter::assemble(&FilterRequest {
-        policy: launch.policy,
+        policy,
         arch: Arch::native(),
-        notify: launch.notify,
+        notify,
         network_namespace: separate,
     })?)
 }
@@ -46,14 +46,9 @@ pub(super) fn init(separate: bool) {
 }
 
 /// Locks this process down and runs the task; the exit status if it did not exec.
-pub(super) fn become_sandboxee(
-    launch: &Launch<'_>,
-    report: Report,
-    lane: Option<OwnedFd>,
-    filter: &Filter,
-) -> i32 {
+pub(super) fn become_sandboxee(launch: &Launch<'_>, report: Report, lane: Option<OwnedFd>) -> i32 {
     const NOT_RUN: i32 = 127;
-    let ready = confine(launch, &report, lane.as_ref()).and_then(|()| filtered(launch, filter));
+    let ready = confine(launch, &report, lane.as_ref()).and_then(|()| filtered(launch));
     let (program, listener) = match ready {
         Ok(ready) => ready,
         Err((step, errno)) => {
@@ -92,15 +87,15 @@ fn call(entry: &Entry, arguments: Vec<std::ffi::OsString>, lane: Option<OwnedFd>
 type Step = (&'static str, Errno);
 
 /// The last two steps, and the descriptors they yield: this process, and the listener.
-fn filtered(launch: &Launch<'_>, filter: &Filter) -> Result<(OwnedFd, Option<OwnedFd>), Step> {
+fn filtered(launch: &Launch<'_>) -> Result<(OwnedFd, Option<OwnedFd>), Step> {
     let own = rustix::process::getpid();
     let program = rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty())
         .map_err(|errno| ("opening the own process", errno))?;
     let open = control::is_off(Defence::SystemCalls);
     let loaded = if open {
-        refusing_nothing(filter)
+        refusing_nothing(launch.filter)
     } else {
-        filter.instructions().to_vec()
+        launch.filter.instructions().to_vec()
     };
     let listener = process::load_filter(&loaded, launch.notify)
         .map_err(|errno| ("loading the system-call filter", errno))?;
@@ -175,19 +170,32 @@ fn streams(launch: &Launch<'_>) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Drops every capability from the bounding set, where that may be done.
+pub(crate) fn bounding_set() -> Result<(), Errno> {
+    if holds_setpcap()? {
+        caps::clear(None, CapSet::Bounding).map_err(refused)?;
+    }
+    Ok(())
+}
+
+fn holds_setpcap() -> Result<bool, Errno> {
+    caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(refused)
+}
+
+fn refused(_: CapsError) -> Errno {
+    Errno::PERM
+}
+
 /// Drops every capability from every set; what cannot be dropped was not there.
 pub(crate) fn capabilities() -> Result<(), Errno> {
-    let failed = |_: caps::errors::CapsError| Errno::PERM;
-    let held = caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SETPCAP)
-        .map_err(failed)?;
-    if held {
+    if holds_setpcap()? {
         process::prctl(libc::PR_SET_SECUREBITS, SECURE_BITS)?;
-        caps::clear(None, caps::CapSet::Bounding).map_err(failed)?;
     }
-    caps::clear(None, caps::CapSet::Ambient).map_err(failed)?;
-    caps::clear(None, caps::CapSet::Inheritable).map_err(failed)?;
-    caps::clear(None, caps::CapSet::Effective).map_err(failed)?;
-    caps::clear(None, caps::CapSet::Permitted).map_err(failed)
+    bounding_set()?;
+    caps::clear(None, CapSet::Ambient).map_err(refused)?;
+    caps::clear(None, CapSet::Inheritable).map_err(refused)?;
+    caps::clear(None, CapSet::Effective).map_err(refused)?;
+    caps::clear(None, CapSet::Permitted).map_err(refused)
 }
 
 /// All file rights handled, none given but starting (and so reading) the programs of the

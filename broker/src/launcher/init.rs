@@ -6,7 +6,6 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use doorward_policy::filter::Filter;
 use nix::{
     errno::Errno,
     sys::{
@@ -25,7 +24,7 @@ use super::{
 use crate::{broker::kill_children, sys::process};
 
 /// Forks the sandboxee and waits for it.
-pub(super) fn run(launch: &Launch<'_>, ends: Ends, filter: &Filter) -> Result<(), ()> {
+pub(super) fn run(launch: &Launch<'_>, ends: Ends) -> Result<(), ()> {
     let Ends {
         report,
         status,
@@ -47,7 +46,7 @@ pub(super) fn run(launch: &Launch<'_>, ends: Ends, filter: &Filter) -> Result<()
         }
         Ok(None) => {
             drop((status, spawns));
-            process::exit(confine::become_sandboxee(launch, report, lane, filter))
+            process::exit(confine::become_sandboxee(launch, report, lane))
         }
         Ok(Some(program)) => program,
     };
@@ -190,8 +189,15 @@ impl Init<'_> {
                         .failed("finding the program's policy", rustix::io::Errno::NOENT);
                     process::exit(127)
                 };
+                let Ok(filter) = confine::filter(policy, true, self.launch.view.is_some()) else {
+                    order
+                        .report
+                        .failed("making the program's filter", rustix::io::Errno::INVAL);
+                    process::exit(127)
+                };
                 let launch = Launch {
                     policy,
+                    filter: &filter,
                     task: order.task,
                     pin: Some(&order.pin),
                     terminal: false,
@@ -200,18 +206,7 @@ impl Init<'_> {
                     spawns: false,
                     ..*self.launch
                 };
-                let Ok(filter) = confine::filter(&launch) else {
-                    order
-                        .report
-                        .failed("making the program's filter", rustix::io::Errno::INVAL);
-                    process::exit(127)
-                };
-                process::exit(confine::become_sandboxee(
-                    &launch,
-                    order.report,
-                    None,
-                    &filter,
-                ))
+                process::exit(confine::become_sandboxee(&launch, order.report, None))
             }
             Ok(Some(process)) => self.started.push((process, order.number)),
         }

@@ -2,7 +2,7 @@
 //!
 //! It is forked from the broker while that has one thread, inside the broker's Landlock
 //! domain. Order (docs/ARCHITECTURE.md): it joins the view, makes the pid namespace and its
-//! init; then in the sandboxee itself session, streams, limits, capabilities, no_new_privs,
+//! init, which as root it is itself; then in the sandboxee itself session, streams, limits, capabilities, no_new_privs,
 //! Landlock, seccomp last, a live probe, and the program.
 
 mod confine;
@@ -19,23 +19,27 @@ use std::{
     path::Path,
 };
 
-use doorward_policy::{Policy, filter::FilterError};
+use doorward_policy::{
+    Policy,
+    filter::{Filter, FilterError},
+};
 use nix::{
-    sched::{CloneFlags, unshare},
+    sched::{CloneFlags, setns, unshare},
     sys::wait::waitpid,
     unistd::Pid,
 };
 use rustix::{
+    fs::{Mode, OFlags},
     io::Errno,
     net::{AddressFamily, SocketFlags, SocketType, socketpair},
 };
 
-pub(crate) use confine::capabilities;
+pub(crate) use confine::{bounding_set, capabilities, filter};
 pub use entry::{Entry, Sandboxee};
 pub(crate) use namespaces::Namespaces;
 pub(crate) use report::{Report, exec_failure, wait_status};
 pub(crate) use spawn::{Programs, Spawned};
-pub(crate) use view::{View, ViewRequest};
+pub(crate) use view::{Rising, View, ViewRequest};
 
 use crate::{
     control::{self, Defence},
@@ -58,6 +62,8 @@ pub(crate) enum Task {
 pub(crate) struct Launch<'a> {
     /// What it may do.
     pub(crate) policy: &'a Policy,
+    /// What it loads, made from that.
+    pub(crate) filter: &'a Filter,
     /// What it runs.
     pub(crate) task: Task,
     /// The file that `task` executes, if only this sandboxee may start it.
@@ -178,7 +184,6 @@ impl Launching {
 
 /// Begins to start a sandboxee. To be called while the process has one thread.
 pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launching, LaunchError> {
-    let filter = confine::filter(launch)?;
     let pair = || {
         socketpair(
             AddressFamily::UNIX,
@@ -194,7 +199,8 @@ pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launching, LaunchError> {
     let (spawns, spawns_theirs) = launch.spawns.then(pair).transpose()?.unzip();
     let (status, status_theirs) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(LaunchError::Socket)?;
-    let Some(launcher) = process::fork().map_err(LaunchError::Fork)? else {
+    let apart = launch.view.is_some_and(|view| !view.has_user_namespace());
+    let Some(launcher) = fork(apart)? else {
         drop((setup, status, lane, spawns));
         let ends = Ends {
             report: Report::new(theirs),
@@ -202,7 +208,7 @@ pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launching, LaunchError> {
             lane: lane_theirs,
             spawns: spawns_theirs,
         };
-        process::exit(i32::from(live(launch, ends, &filter).is_err()));
+        process::exit(i32::from(live(launch, ends, apart).is_err()));
     };
     drop((theirs, status_theirs, lane_theirs, spawns_theirs));
     Ok(Launching {
@@ -214,12 +220,32 @@ pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launching, LaunchError> {
     })
 }
 
+/// Forks; with `apart` the child is the init of a pid namespace of its own. Threads cannot be
+/// made between the two halves of that, so this process goes back to its own namespace.
+fn fork(apart: bool) -> Result<Option<Pid>, LaunchError> {
+    if !apart {
+        return process::fork().map_err(LaunchError::Fork);
+    }
+    let failed = |what: &str, errno| LaunchError::Step {
+        step: what.to_owned(),
+        errno,
+    };
+    let raw = |error: nix::errno::Errno| Errno::from_raw_os_error(error as i32);
+    let own = rustix::fs::open("/proc/self/ns/pid", OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| failed("opening the own pid namespace", errno))?;
+    unshare(CloneFlags::CLONE_NEWPID)
+        .map_err(|error| failed("making a pid namespace", raw(error)))?;
+    let forked = process::fork().map_err(LaunchError::Fork)?;
+    if forked.is_some() {
+        setns(&own, CloneFlags::CLONE_NEWPID)
+            .map_err(|error| failed("going back to the own pid namespace", raw(error)))?;
+    }
+    Ok(forked)
+}
+
 /// The launcher's whole life: it returns only when the sandbox has ended or a step failed.
-fn live(
-    launch: &Launch<'_>,
-    ends: Ends,
-    filter: &doorward_policy::filter::Filter,
-) -> Result<(), ()> {
+/// Where it is the init of the pid namespace already, it plays that as well.
+fn live(launch: &Launch<'_>, ends: Ends, is_init: bool) -> Result<(), ()> {
     process::name(c"doorward-launch");
     let tell = |step: &str, errno: Errno| ends.report.failed(step, errno);
     // Neither it nor the init has a filter: a broker that was taken over is not to change them.
@@ -233,10 +259,15 @@ fn live(
     let Some(view) = launch.view else {
         let keep = process::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
         keep.map_err(|errno| tell("becoming a subreaper", errno))?;
-        return init::run(launch, ends, filter);
+        return init::run(launch, ends);
     };
     view.enter(launch.directory)
-        .and_then(|()| unshare(CloneFlags::CLONE_NEWPID).map_err(step("making a pid namespace")))
+        .map_err(|(step, errno)| tell(&step, errno))?;
+    if is_init {
+        return init::run(launch, ends);
+    }
+    unshare(CloneFlags::CLONE_NEWPID)
+        .map_err(step("making a pid namespace"))
         .map_err(|(step, errno)| tell(&step, errno))?;
     match process::fork() {
         Err(errno) => {
@@ -244,7 +275,7 @@ fn live(
             Err(())
         }
         Ok(None) => {
-            let ended = init::run(launch, ends, filter);
+            let ended = init::run(launch, ends);
             process::exit(i32::from(ended.is_err()))
         }
         Ok(Some(init)) => {

@@ -2,18 +2,21 @@
 //! namespaces around it.
 //!
 //! A short-lived process makes them, since a Landlocked one may not mount; the broker keeps
-//! their descriptors, and the launcher joins them.
+//! their descriptors, and the launcher joins them. It is begun before anything is known of the
+//! policy, because the namespaces are the same for all, and the network namespace takes long.
 
 use std::{
     ffi::CString,
+    io::{self, Read, Write},
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-        unix::ffi::OsStrExt,
+        unix::{ffi::OsStrExt, net::UnixStream},
     },
     path::{Path, PathBuf},
 };
 
 use doorward_policy::policy::{HullRoot, SCRATCH_NAMES};
+use doorward_protocol::codec::{decode_trusted, encode_trusted};
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
@@ -23,8 +26,9 @@ use nix::{
 use rustix::{
     fs::{FileType, Mode, OFlags},
     io::Errno,
-    net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair},
+    net::RecvFlags,
 };
+use serde::{Deserialize, Serialize};
 
 use super::{Failure, LaunchError, Report, report, step};
 use crate::sys::process;
@@ -42,16 +46,16 @@ const KINDS: [(&str, CloneFlags); 5] = [
 ];
 
 /// What a view is made for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ViewRequest<'a> {
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ViewRequest {
     /// Whose directory roots are bound.
-    pub(crate) hull: &'a [HullRoot],
+    pub(crate) hull: Vec<HullRoot>,
     /// The directory behind the scratch names, if the policy has one.
-    pub(crate) scratch: Option<&'a Path>,
+    pub(crate) scratch: Option<PathBuf>,
     /// What /proc/self/exe leads to: the program that the sandbox begins with. There is no
     /// other entry of /proc, which would have to be mounted in a pid namespace that is yet to
     /// be made.
-    pub(crate) program: Option<&'a Path>,
+    pub(crate) program: Option<PathBuf>,
 }
 
 /// Namespaces that are ready to be joined.
@@ -62,7 +66,8 @@ pub(crate) struct View {
 }
 
 struct Source {
-    pin: OwnedFd,
+    /// None of what is not bound.
+    pin: Option<OwnedFd>,
     kind: Kind,
     name: PathBuf,
 }
@@ -82,19 +87,12 @@ enum Kind {
 
 impl View {
     /// Begins to make it, in a process of its own. To be called while the process has one
-    /// thread and may mount.
+    /// thread and may mount; it holds a socket to the builder that is to be closed elsewhere.
     ///
     /// # Errors
     /// [`LaunchError`] when there is no such process.
-    pub(crate) fn begin(request: ViewRequest<'_>) -> Result<Rising<'_>, LaunchError> {
-        let user = !rustix::process::geteuid().is_root();
-        let (builder, socket) = builder(request, user)?;
-        Ok(Rising {
-            request,
-            user,
-            builder,
-            socket,
-        })
+    pub(crate) fn begin() -> Result<Rising, LaunchError> {
+        Rising::begin(!rustix::process::geteuid().is_root())
     }
 
     /// Opens the builder's namespaces.
@@ -138,79 +136,107 @@ impl View {
 
 /// A view in the making.
 #[derive(Debug)]
-pub(crate) struct Rising<'a> {
-    request: ViewRequest<'a>,
+pub(crate) struct Rising {
     user: bool,
     builder: Pid,
-    socket: OwnedFd,
+    socket: UnixStream,
 }
 
-impl Rising<'_> {
+impl Rising {
+    /// Forks a builder.
+    fn begin(user: bool) -> Result<Self, LaunchError> {
+        let socket = |error: io::Error| LaunchError::Socket(errno(&error));
+        let (ours, theirs) = UnixStream::pair().map_err(socket)?;
+        match process::fork().map_err(LaunchError::Fork)? {
+            Some(builder) => Ok(Self {
+                user,
+                builder,
+                socket: ours,
+            }),
+            None => process::exit(stand(user, theirs)),
+        }
+    }
+
+    /// Tells it what is to be built.
+    ///
+    /// # Errors
+    /// [`LaunchError`] when that cannot be told.
+    pub(crate) fn build(&self, request: &ViewRequest) -> Result<(), LaunchError> {
+        let body = encode_trusted(request).map_err(|_| LaunchError::Socket(Errno::INVAL))?;
+        let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        let whole = [&length.to_ne_bytes()[..], &body].concat();
+        match (&self.socket).write_all(&whole) {
+            Ok(()) => Ok(()),
+            // It has said by now why it ended.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(LaunchError::Socket(errno(&error))),
+        }
+    }
+
     /// Waits for it; none where namespaces cannot be had. The process must still be one that
     /// may mount, since root may have to begin anew with a user namespace.
     ///
     /// # Errors
     /// [`LaunchError`] when a step fails for another reason than the place.
-    pub(crate) fn finish(self) -> Result<Option<View>, LaunchError> {
-        let Self {
-            request,
-            user,
-            builder: process,
-            socket,
-        } = self;
-        match raised(process, socket, user) {
+    pub(crate) fn finish(self, request: &ViewRequest) -> Result<Option<View>, LaunchError> {
+        let user = self.user;
+        match self.raised() {
             Err(LaunchError::Unavailable) if user => Ok(None),
             Err(LaunchError::Unavailable) => {
-                let (process, socket) = builder(request, true)?;
-                match raised(process, socket, true) {
-                    Err(LaunchError::Unavailable) => Ok(None),
-                    made => made.map(Some),
-                }
+                let again = Self::begin(true)?;
+                again.build(request)?;
+                again.finish(request)
             }
             made => made.map(Some),
         }
     }
-}
 
-/// Forks a builder; it and our end of the socket to it.
-fn builder(request: ViewRequest<'_>, user: bool) -> Result<(Pid, OwnedFd), LaunchError> {
-    let (ours, theirs) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .map_err(LaunchError::Socket)?;
-    match process::fork().map_err(LaunchError::Fork)? {
-        Some(builder) => Ok((builder, ours)),
-        None => {
-            drop(ours);
-            process::exit(stand(request, user, theirs));
-        }
+    fn raised(self) -> Result<View, LaunchError> {
+        let view = ready(self.socket.as_fd()).and_then(|()| View::hold(self.builder, self.user));
+        drop(self.socket);
+        // The keeper reaps the one that it has forked.
+        let _ended = waitpid(self.builder, None);
+        view
     }
 }
 
-fn raised(builder: Pid, socket: OwnedFd, user: bool) -> Result<View, LaunchError> {
-    let view = ready(socket.as_fd()).and_then(|()| View::hold(builder, user));
-    drop(socket);
-    let _ended = waitpid(builder, None);
-    view
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
 /// The builder's whole life: builds, says so, and waits until it has been looked at.
-fn stand(request: ViewRequest<'_>, user: bool, socket: OwnedFd) -> i32 {
-    let report = Report::new(socket);
-    if separate(user).and_then(|()| own_mounts()).is_err() {
+fn stand(user: bool, socket: UnixStream) -> i32 {
+    // The host's socket is not to stay open here.
+    let closed = process::close_all_but(&[socket.as_fd()]);
+    let request = socket.try_clone();
+    let report = Report::new(socket.into());
+    let separated = closed
+        .map_err(|errno| ("closing descriptors".to_owned(), errno))
+        .and_then(|()| separate(user))
+        .and_then(|()| own_mounts());
+    if separated.is_err() {
         report.unavailable();
         return 1;
     }
-    if let Err((step, errno)) = build(request) {
+    let Some(request) = request.ok().and_then(|socket| asked(&socket)) else {
+        return 1;
+    };
+    if let Err((step, errno)) = build(&request) {
         report.failed(&step, errno);
         return 1;
     }
     report.built();
     let _ended = rustix::net::recv(report.as_fd(), &mut [0_u8; 1], RecvFlags::empty());
     0
+}
+
+/// What the builder is to build; none when nobody asks any more.
+fn asked(mut socket: &UnixStream) -> Option<ViewRequest> {
+    let mut length = [0_u8; 8];
+    socket.read_exact(&mut length).ok()?;
+    let mut body = vec![0_u8; usize::try_from(u64::from_ne_bytes(length)).ok()?];
+    socket.read_exact(&mut body).ok()?;
+    decode_trusted(&body).ok()
 }
 
 /// Waits until the view is built.
@@ -266,7 +292,7 @@ fn own_mounts() -> Result<(), Failure> {
 }
 
 /// Builds it in the mount namespace this process just got, and moves there.
-fn build(request: ViewRequest<'_>) -> Result<(), Failure> {
+fn build(request: &ViewRequest) -> Result<(), Failure> {
     let sources = sources(request);
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(
@@ -286,7 +312,7 @@ fn build(request: ViewRequest<'_>) -> Result<(), Failure> {
         bind(source)?;
         placed = above;
     }
-    if let Some(program) = request.program {
+    if let Some(program) = &request.program {
         let own = Path::new(BASE).join("proc/self");
         // Where a rule has put something there, that stays.
         let _placed = std::fs::create_dir_all(&own)
@@ -302,7 +328,7 @@ fn build(request: ViewRequest<'_>) -> Result<(), Failure> {
 /// Pins what is to be bound before the old tree is out of sight; what does not exist is left
 /// out. Files are read through the broker, so only those that are executed need be there,
 /// and the directories that other files lie in.
-fn sources(request: ViewRequest<'_>) -> Vec<Source> {
+fn sources(request: &ViewRequest) -> Vec<Source> {
     let mut names: Vec<(PathBuf, PathBuf, bool)> = request
         .hull
         .iter()
@@ -316,8 +342,8 @@ fn sources(request: ViewRequest<'_>) -> Vec<Source> {
             Some((name.clone(), name, root.executes))
         })
         .collect();
-    if let Some(scratch) = request.scratch {
-        names.extend(SCRATCH_NAMES.map(|name| (scratch.to_owned(), name.into(), true)));
+    if let Some(scratch) = &request.scratch {
+        names.extend(SCRATCH_NAMES.map(|name| (scratch.clone(), name.into(), true)));
     }
     names.sort_by(|left, right| left.1.cmp(&right.1));
     let mut sources: Vec<Source> = Vec::with_capacity(names.len());
@@ -341,15 +367,20 @@ fn sources(request: ViewRequest<'_>) -> Vec<Source> {
 }
 
 fn source(from: &Path, name: PathBuf, executes: bool) -> Option<Source> {
+    let status = rustix::fs::lstat(from).ok()?;
+    let own = FileType::from_raw_mode(status.st_mode);
+    if !executes && !matches!(own, FileType::Directory | FileType::Symlink) {
+        let (pin, kind) = (None, Kind::Entry);
+        return Some(Source { pin, kind, name });
+    }
     let pin = rustix::fs::open(from, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&pin).ok()?.st_mode);
-    let link = || from.read_link().is_ok();
     Some(Source {
-        pin,
+        pin: Some(pin),
         kind: match (kind, executes) {
             (FileType::Directory, _) => Kind::Directory,
             (_, true) => Kind::Program,
-            (_, false) if link() => Kind::Link,
+            (_, false) if own == FileType::Symlink => Kind::Link,
             (_, false) => Kind::Entry,
         },
         name,
@@ -371,10 +402,11 @@ fn bind(source: &Source) -> Result<(), Failure> {
     let target = Path::new(BASE).join(relative);
     let placed =
         place(source, &target).map_err(|errno| (format!("making {shown} in the view"), errno))?;
-    if !placed || matches!(source.kind, Kind::Entry | Kind::Link) {
+    let bound = matches!(source.kind, Kind::Directory | Kind::Program);
+    let Some(pin) = source.pin.as_ref().filter(|_| placed && bound) else {
         return Ok(());
-    }
-    let from = format!("/proc/self/fd/{}", source.pin.as_raw_fd());
+    };
+    let from = format!("/proc/self/fd/{}", pin.as_raw_fd());
     let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
     mount(Some(from.as_str()), &target, NONE, flags, NONE)
         .map_err(step(&format!("binding {shown} into the view")))?;

@@ -66,7 +66,10 @@ impl Held {
             kill: required || !separate.unwrap_or(false),
         })
         .map_err(LimitError::Name)?;
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        // Asked only where it counts, since that reads control groups.
+        let processors = limits.cpu.map_or(1, |_| {
+            std::thread::available_parallelism().map_or(1, usize::from)
+        });
         Ok(Self {
             limits,
             only_scratch: policy.scratch.filter(|_| writes_nowhere_else(policy)),

@@ -38,6 +38,50 @@ pub(crate) fn fork() -> Result<Option<nix::unistd::Pid>, Errno> {
     }
 }
 
+/// Whether this process has one thread; `false` if that cannot be known.
+pub(crate) fn has_one_thread() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
+}
+
+/// Lets a forked child forget what its parent was started with: descriptors but `kept` and
+/// standard error, environment and arguments, which `title` takes the place of. To be called
+/// in a process with one thread, which never runs destructors of its parent's.
+///
+/// # Errors
+/// What a step of it meets, or `EIO` when /proc does not tell where they lie.
+pub(crate) fn forget_host(title: &str, kept: BorrowedFd<'_>) -> Result<(), Errno> {
+    close_all_but(&[kept])?;
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    let null = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    // SAFETY: this process has one thread, so nobody reads the environment meanwhile.
+    if unsafe { libc::clearenv() } != 0 {
+        return Err(Errno::NOMEM);
+    }
+    let status = std::fs::read_to_string("/proc/self/stat").map_err(|_| Errno::IO)?;
+    let (_, fields) = status.rsplit_once(')').ok_or(Errno::IO)?;
+    // Fields 48 to 51 of proc_pid_stat(5), the first behind the name being the third.
+    let mut places = fields.split_ascii_whitespace().skip(45);
+    let mut place = || -> Result<usize, Errno> {
+        let text = places.next().ok_or(Errno::IO)?;
+        text.parse().ok().filter(|&at| at > 0).ok_or(Errno::IO)
+    };
+    let (arguments, environment) = ((place()?, place()?), (place()?, place()?));
+    let text = title.as_bytes();
+    for ((from, to), text) in [(arguments, text), (environment, &[][..])] {
+        let length = to.checked_sub(from).ok_or(Errno::IO)?;
+        let memory: *mut u8 = std::ptr::with_exposed_provenance_mut(from);
+        // SAFETY: the kernel put the process's first strings there, on the stack above all
+        // frames; the environment no longer refers to them, and arguments are copied when asked for.
+        unsafe { memory.write_bytes(0, length) };
+        let shown = text.len().min(length.saturating_sub(1));
+        // SAFETY: `shown` bytes lie within the memory just written, apart from `title`.
+        unsafe { memory.copy_from_nonoverlapping(text.as_ptr(), shown) };
+    }
+    Ok(())
+}
+
 /// Loads a filter on this thread; with `listener` it returns the notification descriptor.
 pub(crate) fn load_filter(
     program: &[Instruction],

@@ -83,9 +83,9 @@ impl Draft<'_> {
 
     /// Expands and parses a pattern; what is wrong with it is found.
     pub(super) fn pattern(&mut self, place: &Place, text: &str, kind: Kind) -> Option<Pattern> {
-        if let Some(cwd) = self.expansion.unfit_directory()
+        if text.contains("${CWD}")
             && place.source.name.starts_with("builtin:")
-            && text.contains("${CWD}")
+            && let Some(cwd) = self.expansion.unfit_directory()
         {
             let message = format!("the current directory {cwd} is not given to the program");
             let help = "start in a directory of your own, or write a policy";

@@ -1,9 +1,8 @@
 //! From groups, table and policy to one program.
 
 use doorward_protocol::operation::TABLE;
-use seccompiler::{SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Compare};
 
-use super::classes::{Classes, NOTIFY, Test, low, masked};
+use super::classes::{Classes, Outcome, Test, low, masked, whole};
 use super::{Arch, Filter, FilterError, FilterRequest};
 use crate::groups;
 use crate::policy::CodeMap;
@@ -35,32 +34,27 @@ pub(super) fn assemble(request: &FilterRequest<'_>) -> Result<Filter, FilterErro
         classes: Classes::new(request.arch),
     };
     draft.policy()?;
-    draft.allowed()?;
-    draft.by_argument()?;
-    draft.notified()?;
-    draft.refused()?;
+    draft.allowed();
+    draft.by_argument();
+    draft.notified();
+    draft.refused();
     // The last word is ENOSYS, so that libc can fall back.
     draft.classes.link(38)
 }
 
 impl Draft<'_> {
-    fn add(
-        &mut self,
-        action: SeccompAction,
-        name: &str,
-        tests: &[Test],
-    ) -> Result<(), FilterError> {
-        self.classes.add(action, name, tests)
+    fn add(&mut self, outcome: Outcome, name: &str, tests: &[Test]) {
+        self.classes.add(outcome, name, tests);
     }
 
-    fn allow(&mut self, name: &str, tests: &[Test]) -> Result<(), FilterError> {
-        self.classes.allow(name, tests)
+    fn allow(&mut self, name: &str, tests: &[Test]) {
+        self.classes.allow(name, tests);
     }
 
-    fn errno(&mut self, errno: u32, names: &[&str]) -> Result<(), FilterError> {
-        names
-            .iter()
-            .try_for_each(|name| self.add(SeccompAction::Errno(errno), name, &[]))
+    fn errno(&mut self, errno: u32, names: &[&str]) {
+        for name in names {
+            self.add(Outcome::Errno(errno), name, &[]);
+        }
     }
 
     /// What the policy adds or overrides.
@@ -82,48 +76,47 @@ impl Draft<'_> {
         for (name, errno) in &calls.errno {
             known(name)?;
             self.add(
-                SeccompAction::Errno(u32::try_from(*errno).unwrap_or(1).clamp(1, 4095)),
+                Outcome::Errno(u32::try_from(*errno).unwrap_or(1).clamp(1, 4095)),
                 name,
                 &[],
-            )?;
+            );
         }
         for name in &calls.allow {
             known(name)?;
             if groups::HARD.contains(&name.as_str()) || tabled(name) {
                 return Err(FilterError::Forbidden(name.clone()));
             }
-            self.allow(name, &[])?;
+            self.allow(name, &[]);
         }
         Ok(())
     }
 
     /// Calls without argument rules come first, so that the kernel's bitmap serves them.
-    fn allowed(&mut self) -> Result<(), FilterError> {
+    fn allowed(&mut self) {
         let alone = self.request.network_namespace;
         for name in groups::ALLOWED.iter().flat_map(|(_, names)| *names) {
             let judged = self.executable().iter().any(|(call, ..)| call == name);
             let reaches = !alone && groups::OUTSIDE.contains(name);
             if !judged && !reaches {
-                self.allow(name, &[])?;
+                self.allow(name, &[]);
             }
         }
-        Ok(())
     }
 
     /// Without namespaces of its own: of what reaches other processes and the host's objects
     /// only what is said to mean the caller.
-    fn outside(&mut self) -> Result<(), FilterError> {
+    fn outside(&mut self) {
         if self.request.network_namespace {
-            return Ok(());
+            return;
         }
         for call in groups::OUTSIDE
             .iter()
             .filter(|call| call.starts_with("sched_"))
         {
-            self.allow(call, &[low(0, 0)])?;
+            self.allow(call, &[low(0, 0)]);
         }
-        self.allow("setpriority", &[low(0, 0), low(1, 0)])?;
-        self.errno(1, groups::OUTSIDE)
+        self.allow("setpriority", &[low(0, 0), low(1, 0)]);
+        self.errno(1, groups::OUTSIDE);
     }
 
     /// Calls that may not make memory executable: with `code.map = "files"` what MDWE does not
@@ -137,43 +130,34 @@ impl Draft<'_> {
     }
 
     /// What [`Self::executable`] names, without the bit; nothing of it where it is closed anyway.
-    fn code(&mut self) -> Result<(), FilterError> {
+    fn code(&mut self) {
         let alone = self.request.network_namespace;
         for (call, index, executable) in self.executable() {
             if alone || !groups::OUTSIDE.contains(call) {
-                self.allow(call, &[masked(*index, *executable, 0)])?;
+                self.allow(call, &[masked(*index, *executable, 0)]);
             }
-            self.errno(13, &[call])?;
+            self.errno(13, &[call]);
         }
-        Ok(())
     }
 
-    fn by_argument(&mut self) -> Result<(), FilterError> {
-        self.code()?;
-        self.outside()?;
-        self.processes()?;
-        self.descriptors()?;
-        self.sockets()
+    fn by_argument(&mut self) {
+        self.code();
+        self.outside();
+        self.processes();
+        self.descriptors();
+        self.sockets();
     }
 
-    fn processes(&mut self) -> Result<(), FilterError> {
-        self.allow(
-            "clone",
-            &[(
-                0,
-                Width::Qword,
-                Compare::MaskedEq(NEW_NAMESPACES | PARENT),
-                0,
-            )],
-        )?;
-        self.allow("prlimit64", &[low(0, 0)])?;
+    fn processes(&mut self) {
+        self.allow("clone", &[masked(0, NEW_NAMESPACES | PARENT, 0)]);
+        self.allow("prlimit64", &[low(0, 0)]);
         for persona in [0, 0xffff_ffff] {
-            self.allow("personality", &[low(0, persona)])?;
+            self.allow("personality", &[low(0, persona)]);
         }
         // A memory file is started by its name in /proc, which the kernel also finds from a
         // granted directory outside the view; so only what can never be made executable
         // (MFD_NOEXEC_SEAL) may be had.
-        self.allow("memfd_create", &[masked(1, 0x8, 0x8)])?;
+        self.allow("memfd_create", &[masked(1, 0x8, 0x8)]);
         for option in [
             1,
             2,
@@ -199,17 +183,17 @@ impl Draft<'_> {
             66,
             0x5356_4d41,
         ] {
-            self.allow("prctl", &[low(0, option)])?;
+            self.allow("prctl", &[low(0, option)]);
         }
         // A process that is not dumpable could not be served; the wish is harmless to grant in word.
-        self.add(SeccompAction::Errno(0), "prctl", &[low(0, 4)])
+        self.add(Outcome::Errno(0), "prctl", &[low(0, 4)]);
     }
 
-    fn descriptors(&mut self) -> Result<(), FilterError> {
+    fn descriptors(&mut self) {
         for command in [
             0, 1, 2, 3, 4, 5, 9, 11, 36, 1027, 1030, 1031, 1032, 1033, 1034,
         ] {
-            self.allow("fcntl", &[low(1, command)])?;
+            self.allow("fcntl", &[low(1, command)]);
         }
         for command in (0x5401..=0x5404).chain(0x5409..=0x5411).chain([
             0x5413,
@@ -227,92 +211,87 @@ impl Draft<'_> {
             0x402c_542d,
             0x8004_5430,
         ]) {
-            self.allow("ioctl", &[low(1, command)])?;
+            self.allow("ioctl", &[low(1, command)]);
         }
         if self.request.notify {
             for command in [6, 7, 37, 38] {
-                self.add(SeccompAction::Trace(NOTIFY), "fcntl", &[low(1, command)])?;
+                self.add(Outcome::Notify, "fcntl", &[low(1, command)]);
             }
         }
-        self.errno(25, &["ioctl"])?;
-        Ok(())
+        self.errno(25, &["ioctl"]);
     }
 
-    fn sockets(&mut self) -> Result<(), FilterError> {
+    fn sockets(&mut self) {
         let request = self.request;
         let brokered = request.policy.has_tcp() && request.notify;
         let local = request.policy.has_unix() && request.notify;
         if brokered {
             for (family, protocol) in [(2, 0), (2, 6), (10, 0), (10, 6)] {
                 self.add(
-                    SeccompAction::Trace(NOTIFY),
+                    Outcome::Notify,
                     "socket",
                     &[low(0, family), masked(1, 0xf, 1), low(2, protocol)],
-                )?;
+                );
             }
         }
         if local {
             for kind in [1, 5] {
                 self.add(
-                    SeccompAction::Trace(NOTIFY),
+                    Outcome::Notify,
                     "socket",
                     &[low(0, 1), masked(1, 0xf, kind)],
-                )?;
+                );
             }
         }
         for kind in [1, 5] {
-            self.allow("socketpair", &[low(0, 1), masked(1, 0xf, kind)])?;
+            self.allow("socketpair", &[low(0, 1), masked(1, 0xf, kind)]);
             if request.notify && !local {
-                self.allow("socket", &[low(0, 1), masked(1, 0xf, kind)])?;
+                self.allow("socket", &[low(0, 1), masked(1, 0xf, kind)]);
             }
         }
         if request.network_namespace {
-            self.allow("socket", &[low(0, 2)])?;
-            self.allow("socket", &[low(0, 10)])?;
-            self.allow("socket", &[low(0, 16), low(2, 0)])?;
+            self.allow("socket", &[low(0, 2)]);
+            self.allow("socket", &[low(0, 10)]);
+            self.allow("socket", &[low(0, 16), low(2, 0)]);
         }
         if request.network_namespace && !brokered {
-            self.allow("sendto", &[masked(3, FAST_OPEN, 0)])?;
+            self.allow("sendto", &[masked(3, FAST_OPEN, 0)]);
         }
-        self.allow(
-            "sendto",
-            &[masked(3, FAST_OPEN, 0), (4, Width::Qword, Compare::Eq, 0)],
-        )?;
-        self.allow("sendmsg", &[masked(2, FAST_OPEN, 0)])?;
-        self.allow("sendmmsg", &[masked(3, FAST_OPEN, 0)])?;
+        self.allow("sendto", &[masked(3, FAST_OPEN, 0), whole(4, 0)]);
+        self.allow("sendmsg", &[masked(2, FAST_OPEN, 0)]);
+        self.allow("sendmmsg", &[masked(3, FAST_OPEN, 0)]);
         for call in ["setsockopt", "getsockopt"] {
             for (level, options) in OPTIONS {
                 for option in *options {
-                    self.allow(call, &[low(1, *level), low(2, *option)])?;
+                    self.allow(call, &[low(1, *level), low(2, *option)]);
                 }
             }
         }
         for option in [3, 4, 17, 30, 38, 39, 57] {
-            self.allow("getsockopt", &[low(1, 1), low(2, option)])?;
+            self.allow("getsockopt", &[low(1, 1), low(2, option)]);
         }
-        self.allow("getsockopt", &[low(1, 6), low(2, 11)])?;
-        self.errno(92, &["setsockopt", "getsockopt"])?;
-        self.errno(97, &["socket", "socketpair"])
+        self.allow("getsockopt", &[low(1, 6), low(2, 11)]);
+        self.errno(92, &["setsockopt", "getsockopt"]);
+        self.errno(97, &["socket", "socketpair"]);
     }
 
-    fn notified(&mut self) -> Result<(), FilterError> {
+    fn notified(&mut self) {
         for call in TABLE.iter().flat_map(|row| row.calls) {
             match call.name {
                 "fcntl" | "socket" => {}
-                name if self.request.notify => self.add(SeccompAction::Trace(NOTIFY), name, &[])?,
-                name => self.errno(13, &[name])?,
+                name if self.request.notify => self.add(Outcome::Notify, name, &[]),
+                name => self.errno(13, &[name]),
             }
         }
-        Ok(())
     }
 
-    fn refused(&mut self) -> Result<(), FilterError> {
-        self.errno(95, groups::UNSUPPORTED)?;
-        self.errno(13, groups::UNREACHABLE)?;
-        self.errno(1, groups::FORBIDDEN)?;
-        groups::DEADLY
-            .iter()
-            .try_for_each(|name| self.add(SeccompAction::KillProcess, name, &[]))
+    fn refused(&mut self) {
+        self.errno(95, groups::UNSUPPORTED);
+        self.errno(13, groups::UNREACHABLE);
+        self.errno(1, groups::FORBIDDEN);
+        for name in groups::DEADLY {
+            self.add(Outcome::Kill, name, &[]);
+        }
     }
 }
 

@@ -3,10 +3,8 @@
 
 use doorward_protocol::operation::{Operation, TABLE};
 
-use seccompiler::SeccompAction;
-
 use super::assemble::NEW_NAMESPACES;
-use super::classes::{Classes, low, masked};
+use super::classes::{Classes, Outcome, low, masked};
 use super::{Arch, Filter, FilterError};
 
 /// Memory, threads, waiting, and its channels to host, launcher and sandboxees.
@@ -158,50 +156,49 @@ const TCP: u64 = 6;
 const KIND: u64 = 0xf;
 
 /// Sockets by family, type and protocol: never datagrams, which need no connection to be sent.
-fn sockets(draft: &mut Classes, needs: Needs) -> Result<(), FilterError> {
+fn sockets(draft: &mut Classes, needs: Needs) {
     for kind in [STREAM, SEQPACKET] {
-        draft.allow("socketpair", &[low(0, UNIX), masked(1, KIND, kind)])?;
+        draft.allow("socketpair", &[low(0, UNIX), masked(1, KIND, kind)]);
         if needs.unix {
-            draft.allow("socket", &[low(0, UNIX), masked(1, KIND, kind)])?;
+            draft.allow("socket", &[low(0, UNIX), masked(1, KIND, kind)]);
         }
     }
     if needs.tcp {
         for family in [INET, INET6] {
             for protocol in [0, TCP] {
                 let kind = masked(1, KIND, STREAM);
-                draft.allow("socket", &[low(0, family), kind, low(2, protocol)])?;
+                draft.allow("socket", &[low(0, family), kind, low(2, protocol)]);
             }
         }
         // The machine's own addresses.
         let route = [low(0, NETLINK), masked(1, KIND, RAW), low(2, 0)];
-        draft.allow("socket", &route)?;
+        draft.allow("socket", &route);
     }
-    Ok(())
 }
 
 pub(super) fn assemble(arch: Arch, needs: Needs) -> Result<Filter, FilterError> {
     let mut draft = Classes::new(arch);
     for call in SERVING {
-        draft.allow(call, &[])?;
+        draft.allow(call, &[]);
     }
     let rows = TABLE.iter().filter(|row| needs.of(row.operation));
     for call in rows.flat_map(|row| row.broker_calls) {
         if !BY_ARGUMENTS.contains(call) {
-            draft.allow(call, &[])?;
+            draft.allow(call, &[]);
         }
     }
-    sockets(&mut draft, needs)?;
+    sockets(&mut draft, needs);
     // Its own limits: those of another process of the user would end that one.
-    draft.allow("prlimit64", &[low(0, 0)])?;
+    draft.allow("prlimit64", &[low(0, 0)]);
     for command in COMMANDS {
-        draft.allow("ioctl", &[low(1, *command)])?;
+        draft.allow("ioctl", &[low(1, *command)]);
     }
     // PR_SET_NAME and PR_SET_VMA, which threads and allocators use.
     for option in [15, 0x5356_4d41] {
-        draft.allow("prctl", &[low(0, option)])?;
+        draft.allow("prctl", &[low(0, option)]);
     }
-    draft.allow("clone", &[masked(0, NEW_NAMESPACES, 0)])?;
+    draft.allow("clone", &[masked(0, NEW_NAMESPACES, 0)]);
     // Its flags lie behind a pointer; libc falls back to clone.
-    draft.add(SeccompAction::Errno(38), "clone3", &[])?;
+    draft.add(Outcome::Errno(38), "clone3", &[]);
     draft.link(1)
 }

@@ -1,10 +1,10 @@
 //! Filters of any rules, which only the build of the fuzz targets (`--cfg fuzzing`) can make.
 
-use seccompiler::{SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Compare};
+use seccompiler::{SeccompCmpArgLen as Width, SeccompCmpOp as Compare};
 
 use super::{
     Action, Arch, Filter, FilterError,
-    classes::{Classes, NOTIFY, Test},
+    classes::{Classes, Outcome, Test},
 };
 
 /// A condition of a rule: these bits of an argument are the value.
@@ -41,14 +41,14 @@ pub fn filter(
 ) -> Result<Filter, FilterError> {
     let mut classes = Classes::new(arch);
     for (action, name, conditions) in rules {
-        let action = match action {
-            Action::Allow => SeccompAction::Allow,
-            Action::Notify => SeccompAction::Trace(NOTIFY),
-            Action::Errno(errno) => SeccompAction::Errno(u32::from(*errno)),
-            Action::Kill | Action::Other(_) => SeccompAction::KillProcess,
+        let outcome = match action {
+            Action::Allow => Outcome::Allow,
+            Action::Notify => Outcome::Notify,
+            Action::Errno(errno) => Outcome::Errno(u32::from(*errno)),
+            Action::Kill | Action::Other(_) => Outcome::Kill,
         };
         let tests: Vec<Test> = conditions.iter().map(|one| one.test()).collect();
-        classes.add(action, name, &tests)?;
+        classes.add(outcome, name, &tests);
     }
     classes.link(errno)
 }

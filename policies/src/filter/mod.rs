@@ -1,8 +1,8 @@
 //! The system-call filter of a sandboxee.
 //!
-//! seccompiler compiles each class of calls; its programs are chained and what
-//! they return for "no match" becomes a jump to the next one. A marked return
-//! becomes a user notification, which seccompiler has no action for.
+//! Calls are gathered in classes, of which the first that takes a call decides. All of them
+//! become one program: the number is found by halving, then its arguments are compared by what
+//! seccompiler makes of their rules.
 
 mod assemble;
 mod broker;
@@ -15,6 +15,8 @@ mod tests;
 
 pub use broker::Needs;
 pub use evaluate::{Action, CallData};
+
+use std::sync::LazyLock;
 
 use crate::Policy;
 
@@ -47,16 +49,14 @@ impl Arch {
 
     /// The number of a call, none where the architecture has no such call.
     pub fn number(self, name: &str) -> Option<u32> {
-        match self {
-            Self::X86_64 => name
-                .parse::<syscalls::x86_64::Sysno>()
-                .ok()
-                .and_then(|call| u32::try_from(call.id()).ok()),
-            Self::Aarch64 => name
-                .parse::<syscalls::aarch64::Sysno>()
-                .ok()
-                .and_then(|call| u32::try_from(call.id()).ok()),
-        }
+        static X86_64: LazyLock<Numbers> = LazyLock::new(|| numbers(Arch::X86_64));
+        static AARCH64: LazyLock<Numbers> = LazyLock::new(|| numbers(Arch::Aarch64));
+        let known = match self {
+            Self::X86_64 => &X86_64,
+            Self::Aarch64 => &AARCH64,
+        };
+        let at = known.binary_search_by_key(&name, |(name, _)| name).ok()?;
+        known.get(at).map(|(_, number)| *number)
     }
 
     /// The name of a call.
@@ -67,6 +67,19 @@ impl Arch {
             Self::Aarch64 => syscalls::aarch64::Sysno::new(number).map(|call| call.name()),
         }
     }
+}
+
+/// Names, sorted, and their numbers.
+type Numbers = Vec<(&'static str, u32)>;
+
+/// Behind the last number of either architecture.
+const NUMBERS: u32 = 1024;
+
+fn numbers(arch: Arch) -> Numbers {
+    let named = |number| arch.name(number).map(|name| (name, number));
+    let mut numbers: Numbers = (0..NUMBERS).filter_map(named).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 /// One classic BPF instruction (`struct sock_filter`).

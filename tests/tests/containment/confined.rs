@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::{Child, Stdio},
 };
@@ -40,6 +41,24 @@ pub(crate) fn family(first: u32) -> Vec<PathBuf> {
         .collect()
 }
 
+/// In the host's environment, and passed on by no policy.
+const CANARY: &str = "a secret of the host's environment";
+
+/// Whether a process's memory holds a text anywhere.
+fn holds(process: &Path, text: &str) -> bool {
+    let memory = std::fs::File::open(process.join("mem")).unwrap();
+    let maps = std::fs::read_to_string(process.join("maps")).unwrap();
+    maps.lines().any(|line| {
+        let (range, rest) = line.split_once(' ').unwrap();
+        let (from, to) = range.split_once('-').unwrap();
+        let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        rest.starts_with('r')
+            && memory.read_exact_at(&mut bytes, from).is_ok()
+            && String::from_utf8_lossy(&bytes).contains(text)
+    })
+}
+
 /// A sandbox whose probe waits: the sandboxee and what serves it.
 pub(crate) struct Waiting {
     host: Child,
@@ -55,6 +74,7 @@ impl Waiting {
         command.args(["run", "--policy"]).arg(policy).arg("--");
         command.arg(bench.tree.name("probe")).arg("wait");
         command.current_dir(bench.tree.work());
+        command.env("OF_THE_HOST", CANARY);
         let mut host = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -113,6 +133,27 @@ fn sandboxee_and_broker_have_given_everything_up() {
     assert_eq!(own["Seccomp"], "0");
     assert_eq!(own["NoNewPrivs"], "0");
     assert_ne!(own["CapEff"], NONE);
+}
+
+/// The command forks them; nothing of its environment goes with them.
+#[test]
+fn what_the_command_forks_has_forgotten_its_environment() {
+    for level in [Level::Root, Level::User] {
+        let bench = Bench::new(level);
+        let waiting = Waiting::new(&bench);
+        let (hosts, forked): (Vec<PathBuf>, Vec<PathBuf>) = family(waiting.host.id())
+            .into_iter()
+            .partition(|process| status(process)["Name"] == "doorward");
+        // Keeper, broker, init and sandboxee at least.
+        assert!(forked.len() > 3, "{level}: {forked:?}");
+        for process in &forked {
+            let name = &status(process)["Name"];
+            assert!(!holds(process, CANARY), "{level} {name}");
+        }
+        // The control: it is seen where it is.
+        assert!(holds(&hosts[0], CANARY), "{level}");
+        waiting.end();
+    }
 }
 
 /// Standard streams and nothing else: no directory, no listener, no lane of another.

@@ -112,6 +112,10 @@ fn whoever_dies_all_die_where_there_is_a_pid_namespace() {
             "doorward-launch",
             "doorward-init",
         ] {
+            // As root the init of the pid namespace is the launcher.
+            if level == Level::Root && victim == "doorward-launch" {
+                continue;
+            }
             nothing_outlives(level, victim);
         }
     }
@@ -128,7 +132,7 @@ fn without_namespaces_the_keeper_kills_what_the_launcher_left() {
 
 #[test]
 fn the_scratch_directory_goes_with_the_sandbox() {
-    for victim in ["doorward", "doorward-broker", "doorward-launch"] {
+    for victim in ["doorward", "doorward-broker", "doorward-init"] {
         let work = Tree::new(Level::Root);
         let left = || fs::read_dir(work.work()).unwrap().count();
         killed(&work, victim);

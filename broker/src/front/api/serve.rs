@@ -139,7 +139,7 @@ pub fn serve(
     let work = |job: Job, slot: &Slot<'_>| front.perform(&job, slot);
     let result = std::thread::scope(|scope| {
         let started = workers.start(scope, &work);
-        let result = if started == 0 {
+        let result = if !started {
             Err(ApiError::Thread)
         } else {
             front.receive(&mut lanes, &workers, stop)

@@ -121,7 +121,7 @@ pub fn serve(
     let work = |job: Job, slot: &Slot<'_>| front.fenced(|| front.perform(&job, slot));
     let result = std::thread::scope(|scope| {
         let started = workers.start(scope, &work);
-        let result = if started == 0 {
+        let result = if !started {
             Err(NotifyError::Thread)
         } else {
             front.receive(&workers, stop)
