@@ -78,6 +78,8 @@ defences! {
     OneCopy = "one-copy",
     /// The broker's copy of a grant is closed before anything else is served.
     GrantClosed = "grant-closed",
+    /// A grant is in the asker's table before the asker is answered.
+    AddedFirst = "added-first",
     /// An asker that was held on the broker's CPU for a grant is let go before it runs.
     HoldReleased = "hold-released",
     /// An asker is held only while a CPU is idle, so that holding makes nothing wait.

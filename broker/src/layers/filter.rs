@@ -48,7 +48,8 @@ pub(super) fn notification() -> Result<(), Errno> {
     };
     let asked = notify::receive(listener.as_fd())?;
     let (grant, _writer) = rustix::pipe::pipe()?;
-    notify::send_descriptor(listener.as_fd(), asked.id, grant.as_fd(), true)?;
+    let number = notify::add_descriptor(listener.as_fd(), asked.id, grant.as_fd(), true)?;
+    notify::send_value(listener.as_fd(), asked.id, number)?;
     match waitpid(asker, None).map_err(errno)? {
         WaitStatus::Exited(_, 0) => Ok(()),
         _ => Err(Errno::IO),

@@ -3,6 +3,7 @@
 use std::{
     io::Read,
     os::unix::process::ExitStatusExt,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -60,7 +61,11 @@ impl Told {
 
 /// Starts doorward below `around`, words that a command begins with.
 pub(crate) fn start(tree: &Tree, around: &[&str], program: &str) -> Child {
-    let doorward = built();
+    start_built(built(), tree, around, program)
+}
+
+/// As [`start`], of this build.
+pub(crate) fn start_built(doorward: PathBuf, tree: &Tree, around: &[&str], program: &str) -> Child {
     let mut command: Command = match around.split_first() {
         Some((first, rest)) => {
             let mut command = tree.level().command(first);

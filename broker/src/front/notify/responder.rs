@@ -61,39 +61,34 @@ impl<'a> Responder<'a> {
         self.owed = false;
     }
 
-    /// Installs the descriptor and closes the broker's own copy before it returns. An asker
-    /// that is held goes on only when both are done and the hold is over.
+    /// Adds the descriptor to the asker's table, closes the broker's own copy, and only then
+    /// lets the asker go on.
+    ///
+    /// The kernel can do both at once, but marks the asker as answered before the descriptor
+    /// is in its table: were the broker stopped or frozen in between, it would be told 0.
     pub(super) fn descriptor(
         mut self,
         descriptor: OwnedFd,
         close_on_exec: bool,
         hold: Option<Hold>,
     ) {
-        let Some(hold) = hold else {
-            let sent =
-                notify::send_descriptor(self.listener, self.id, descriptor.as_fd(), close_on_exec);
-            close(descriptor);
-            return match sent {
-                Ok(()) => self.owed = false,
-                Err(errno) => self.errno(refused(errno)),
-            };
-        };
-        let added =
-            notify::add_descriptor(self.listener, self.id, descriptor.as_fd(), close_on_exec);
-        hold.release();
+        let (listener, id) = (self.listener, self.id);
+        if control::is_off(Defence::AddedFirst) {
+            let sent = notify::send_descriptor(listener, id, descriptor.as_fd(), close_on_exec);
+            self.owed = sent.is_err();
+            return;
+        }
+        let added = notify::add_descriptor(listener, id, descriptor.as_fd(), close_on_exec);
+        if let Some(hold) = hold {
+            hold.release();
+        }
         close(descriptor);
         match added {
             Ok(number) => self.value(number),
-            Err(errno) => self.errno(refused(errno)),
+            // What it is told whose table took no descriptor.
+            Err(Errno::MFILE) => self.errno(Errno::MFILE),
+            Err(_) => self.errno(Errno::ACCESS),
         }
-    }
-}
-
-/// What an asker is told whose table took no descriptor.
-fn refused(errno: Errno) -> Errno {
-    match errno {
-        Errno::MFILE => errno,
-        _ => Errno::ACCESS,
     }
 }
 

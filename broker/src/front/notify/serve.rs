@@ -93,10 +93,6 @@ struct Front {
     context: Context,
     calls: Vec<Option<&'static Call>>,
     report: Mutex<NotifyReport>,
-    /// Held by a worker from before a descriptor is granted until the broker's copy of it
-    /// is closed; taken before anything is served. So whatever the sandboxee does after a
-    /// grant (exec what it wrote, lock what it closed) meets no copy of the broker's.
-    delivering: Mutex<()>,
 }
 
 /// Serves the notifications of one sandbox until all its processes are gone, or
@@ -115,7 +111,6 @@ pub fn serve(
         context,
         calls: calls(),
         report: Mutex::default(),
-        delivering: Mutex::default(),
     };
     let workers = Workers::new();
     let work = |job: Job, slot: &Slot<'_>| front.fenced(|| front.perform(&job, slot));
@@ -199,12 +194,6 @@ impl Front {
         report.served = report.served.saturating_add(1);
     }
 
-    fn barrier(&self) -> MutexGuard<'_, ()> {
-        self.delivering
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A panic costs the one request: its responder denies when dropped.
     fn fenced(&self, work: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
@@ -214,7 +203,6 @@ impl Front {
 
     fn take(&self, notification: Notification, workers: &Workers<Job>, serving: &Serving) {
         let received = Instant::now();
-        drop(self.barrier());
         self.count();
         let responder = Responder::new(self.listener.as_fd(), notification.id);
         let number = usize::try_from(notification.number).ok();
@@ -317,7 +305,6 @@ impl Front {
                 } else {
                     descriptor
                 };
-                let _serving_nobody = waiting.slot.map(|_| self.barrier());
                 let hold = match by {
                     By::Serving(serving) => serving.seat.hold(waiting.thread),
                     By::Worker(_) => None,
