@@ -27,6 +27,7 @@ pub mod session;
 #[allow(unsafe_code, reason = "raw system calls live here alone")]
 mod sys;
 pub mod trace;
+pub mod worker;
 
 pub use host::init;
 pub use launcher::{Entry, Sandboxee};

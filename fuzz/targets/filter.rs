@@ -207,6 +207,7 @@ fn policy(from: &mut Unstructured<'_>) -> Result<()> {
         arch,
         notify: from.arbitrary()?,
         network_namespace: from.arbitrary()?,
+        processes: from.arbitrary()?,
     };
     let program = match Filter::assemble(&request) {
         Ok(program) => program,

@@ -26,6 +26,7 @@ mod listing;
 mod looks;
 mod place;
 mod programs;
+pub mod worker;
 
 pub use client::Client;
 pub use doorward_protocol::{FileStat, FileSystemStat, request::TimeArgument};

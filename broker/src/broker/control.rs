@@ -42,6 +42,8 @@ pub(crate) enum Job {
         name: String,
         arguments: Vec<Vec<u8>>,
     },
+    /// Workers that run a registered function, so many at a time.
+    Workers { name: String, places: u32 },
 }
 
 /// All that a broker is started with.
@@ -136,6 +138,8 @@ pub(crate) struct Streams {
     pub(crate) standard: [OwnedFd; 3],
     /// Where audit records go.
     pub(crate) audit: Option<OwnedFd>,
+    /// Where the host orders workers.
+    pub(crate) orders: Option<OwnedFd>,
 }
 
 impl Control {
@@ -171,10 +175,10 @@ impl Control {
             ])
             .map_err(ControlError::Memory)?;
         let standard = streams.standard.iter().map(OwnedFd::as_raw_fd);
-        let audit = streams.audit.iter().map(OwnedFd::as_raw_fd);
+        let others = streams.audit.iter().chain(&streams.orders);
         std::iter::once(memory.as_file().as_raw_fd())
             .chain(standard)
-            .chain(audit)
+            .chain(others.map(OwnedFd::as_raw_fd))
             .try_for_each(|descriptor| self.socket.send_fd(descriptor))
             .map_err(ControlError::Socket)
     }
@@ -191,7 +195,14 @@ impl Control {
         let start: Start = decode_trusted(&bytes)?;
         let standard = [next()?, next()?, next()?];
         let audit = start.audit.then(next).transpose()?;
-        Ok((start, Streams { standard, audit }))
+        let orders = matches!(start.job, Job::Workers { .. });
+        let orders = orders.then(next).transpose()?;
+        let streams = Streams {
+            standard,
+            audit,
+            orders,
+        };
+        Ok((start, streams))
     }
 
     /// The same end once more.

@@ -7,6 +7,7 @@
 //! and waits until the sandboxee is locked down; then it drops its capabilities, loads its
 //! own filter, and serves.
 
+mod arrivals;
 mod confine;
 pub(crate) mod control;
 mod keeper;
@@ -35,7 +36,7 @@ use crate::{
     audit::{self, Log},
     front::Context,
     launcher::{
-        self, Entry, Launch, LaunchError, Launched, Namespaces, Programs, Rising, Task, View,
+        self, Entry, Launch, LaunchError, Launched, Namespaces, Nest, Programs, Rising, Task, View,
         ViewRequest, launch,
     },
     layers,
@@ -86,6 +87,12 @@ pub(crate) enum BrokerError {
         "the policy says front = \"{0}\", which an unmodified program does not speak; say \"notify\" or \"auto\""
     )]
     Front(&'static str),
+    /// The policy gives workers what they cannot have.
+    #[error("workers cannot have {what}: {why}")]
+    NotForWorkers {
+        what: &'static str,
+        why: &'static str,
+    },
     /// The policy asks for a kernel user of its own.
     #[error(
         "the policy says identity.user = \"isolated\", which is not offered yet; say \"same\" or leave it out"
@@ -139,6 +146,7 @@ pub(crate) fn main(control: io::Result<Control>, entries: &'static [Entry]) -> !
             made.scratch.remove_stale();
             keeper::keep(broker);
             made.limits.remove();
+            made.places.iter().for_each(Held::remove);
             drop(made);
             process::exit(0);
         }
@@ -158,6 +166,8 @@ fn report(control: &Control, served: Result<(), BrokerError>) -> i32 {
 struct Made {
     scratch: Scratch,
     limits: Held,
+    /// What holds the limits of each worker that there can be at a time.
+    places: Vec<Held>,
 }
 
 /// What the keeper does before it knows what is to be served.
@@ -175,14 +185,53 @@ fn separate() -> Result<Rising, BrokerError> {
 /// What the keeper does before it forks the broker, and the fork.
 fn begin(start: &Start) -> Result<(Made, Option<Pid>), BrokerError> {
     let scratch = Scratch::make(&start.policy, &start.temporary)?;
-    let limits = Held::make(&start.policy)?;
+    let (limits, places) = match start.job {
+        Job::Workers { places, .. } => (Held::none(), places_of(&start.policy, places)?),
+        _ => (Held::make(&start.policy)?, Vec::new()),
+    };
     match process::fork() {
-        Ok(broker) => Ok((Made { scratch, limits }, broker)),
+        Ok(broker) => {
+            let made = Made {
+                scratch,
+                limits,
+                places,
+            };
+            Ok((made, broker))
+        }
         Err(errno) => {
             limits.remove();
+            places.iter().for_each(Held::remove);
             Err(BrokerError::System("fork the broker", errno))
         }
     }
+}
+
+/// What holds the limits of so many workers.
+fn places_of(policy: &Policy, count: u32) -> Result<Vec<Held>, BrokerError> {
+    let refused = |what, why| Err(BrokerError::NotForWorkers { what, why });
+    if policy.scratch.is_some() {
+        return refused(
+            "fs.scratch",
+            "each would share it with all that come after; give what is large as input or output of a call",
+        );
+    }
+    if policy.limits.wall.is_some() {
+        return refused(
+            "limits.wall",
+            "they wait for calls; give each call a deadline, and a pool an age",
+        );
+    }
+    let mut places = Vec::new();
+    for _ in 0..count {
+        match Held::of_worker(policy) {
+            Ok(place) => places.push(place),
+            Err(error) => {
+                places.iter().for_each(Held::remove);
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(places)
 }
 
 /// The broker proper.
@@ -194,7 +243,11 @@ fn serve(
     made: &Made,
     rising: Rising,
 ) -> Result<(), BrokerError> {
-    let Made { scratch, limits } = made;
+    let Made {
+        scratch,
+        limits,
+        places,
+    } = made;
     process::name(c"doorward-broker");
     process::prctl(libc::PR_SET_PDEATHSIG, 9)
         .map_err(|errno| BrokerError::System("ask to die with the keeper", errno))?;
@@ -214,16 +267,20 @@ fn serve(
     let domain = confine::domain(policies.clone(), &request.hull, scratch.path())?;
     let confined = |(step, errno)| BrokerError::Confine(step, errno);
     let filter = confine::filter(policies).map_err(confined)?;
-    let mut theirs = launcher::filter(&start.policy, notify, true)?;
+    let workers = matches!(start.job, Job::Workers { .. });
+    let mut theirs = match workers {
+        true => launcher::worker_filter(&start.policy, notify)?,
+        false => launcher::filter(&start.policy, notify, true)?,
+    };
     let view = rising.finish(&request)?;
-    if view.is_none() {
+    if view.is_none() && !workers {
         theirs = launcher::filter(&start.policy, notify, false)?;
     }
     let environment = block(start.environment, scratch.path().is_some());
     let expendable = limits::Raised::now();
     let landlock = confine::enter(domain)?;
     let namespaces = Namespaces::of(view.as_ref());
-    let held = limits.facts(namespaces);
+    let held = places.first().unwrap_or(limits).facts(namespaces);
     required(&start.policy, held, landlock)?;
     let policy = Arc::new(start.policy);
     let mut launching = launch(&Launch {
@@ -238,13 +295,18 @@ fn serve(
         view: view.as_ref(),
         notify,
         api,
-        spawns: api && starts_programs(&policy),
+        spawns: api && !workers && starts_programs(&policy),
         others: &start.others,
         limits,
+        nest: streams
+            .orders
+            .as_ref()
+            .map(|orders| Nest { orders, places }),
     })?;
     // What the sandboxee closes is not to stay open here.
-    drop((streams.standard, view, expendable));
+    drop((streams.standard, streams.orders, view, expendable));
     let programs = launching.spawns.take().map(Programs::new);
+    let arrivals = launching.arrivals.take();
     let services = |policy: Arc<Policy>, spawn| -> Result<Arc<Services>, BrokerError> {
         let program = request
             .program
@@ -289,6 +351,7 @@ fn serve(
         context: &context,
         programs,
         others,
+        arrivals,
         limits,
     }
     .supervise(launched)
@@ -300,9 +363,9 @@ fn fronts(front: Front, job: &Job) -> Result<(bool, bool), BrokerError> {
     match (job, front) {
         (_, Front::Trap) => Err(BrokerError::Front("trap")),
         (Job::Command { .. }, Front::Api) => Err(BrokerError::Front("api")),
-        (Job::Command { .. }, _) | (Job::Entry { .. }, Front::Notify) => Ok((true, false)),
-        (Job::Entry { .. }, Front::Api) => Ok((false, true)),
-        (Job::Entry { .. }, Front::Auto) => Ok((true, true)),
+        (Job::Command { .. }, _) | (_, Front::Notify) => Ok((true, false)),
+        (_, Front::Api) => Ok((false, true)),
+        (_, Front::Auto) => Ok((true, true)),
     }
 }
 
@@ -310,7 +373,7 @@ fn fronts(front: Front, job: &Job) -> Result<(bool, bool), BrokerError> {
 fn canonical(job: &Job) -> Option<PathBuf> {
     match job {
         Job::Command { program, .. } => std::fs::canonicalize(OsStr::from_bytes(program)).ok(),
-        Job::Entry { .. } => None,
+        Job::Entry { .. } | Job::Workers { .. } => None,
     }
 }
 
@@ -328,15 +391,17 @@ fn task(job: Job, entries: &'static [Entry]) -> Result<Task, BrokerError> {
             word(program)?,
             arguments.into_iter().map(word).collect::<Result<_, _>>()?,
         ),
-        Job::Entry { name, arguments } => {
-            let found = entries.iter().find(|entry| entry.name == name);
-            let entry = found.ok_or(BrokerError::Entry(name))?;
-            Task::Call(
-                *entry,
-                arguments.into_iter().map(OsString::from_vec).collect(),
-            )
-        }
+        Job::Entry { name, arguments } => Task::Call(
+            registered(entries, name)?,
+            arguments.into_iter().map(OsString::from_vec).collect(),
+        ),
+        Job::Workers { name, .. } => Task::Workers(registered(entries, name)?),
     })
+}
+
+fn registered(entries: &'static [Entry], name: String) -> Result<Entry, BrokerError> {
+    let found = entries.iter().find(|entry| entry.name == name);
+    found.copied().ok_or(BrokerError::Entry(name))
 }
 
 /// The environment as execve(2) takes it; `TMPDIR` is the scratch directory, as the services name it.

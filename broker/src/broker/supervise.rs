@@ -19,6 +19,7 @@ use rustix::{
 
 use super::{
     BrokerError, Launched,
+    arrivals::Arrivals,
     control::{Control, Event, Order, Outcome},
 };
 use crate::{
@@ -41,6 +42,8 @@ pub(super) struct Session<'a> {
     pub(super) programs: Option<Arc<Programs>>,
     /// The services of programs that run under another policy.
     pub(super) others: BTreeMap<String, Arc<Services>>,
+    /// Where workers hand over what is to be served.
+    pub(super) arrivals: Option<OwnedFd>,
     /// What holds its limits.
     pub(super) limits: &'a Held,
 }
@@ -53,7 +56,7 @@ struct Fronts(Mutex<Vec<JoinHandle<Served>>>);
 
 impl Session<'_> {
     /// Serves until the program has ended; tells the host how.
-    pub(super) fn supervise(self, mut launched: Launched) -> Result<(), BrokerError> {
+    pub(super) fn supervise(mut self, mut launched: Launched) -> Result<(), BrokerError> {
         let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(|errno| BrokerError::System("make a pipe", errno))?;
         let stopped = Arc::new(stopped);
@@ -74,6 +77,13 @@ impl Session<'_> {
             .transpose()
             .map_err(failed)?;
         self.serve_programs(&fronts, &stopped).map_err(failed)?;
+        let workers = self.arrivals.take().map(|arrivals| {
+            let (context, stopped) = (self.context.clone(), Arc::clone(&stopped));
+            thread("arrivals", move || {
+                Arrivals::new(arrivals, context, stopped).follow()
+            })
+        });
+        let workers = workers.transpose().map_err(failed)?;
         tracing::debug!("the broker serves");
         let outcome = self.outcome(&launched)?;
         tracing::debug!(?outcome, "the sandbox has ended");
@@ -81,11 +91,16 @@ impl Session<'_> {
         self.limits.kill();
         let _reaped = waitpid(launched.launcher, None);
         drop(stop);
-        let served = fronts.finish()?;
-        let lanes = match lanes {
+        let mut served = fronts.finish()?;
+        let mut lanes = match lanes {
             Some(lanes) => lanes.join().unwrap_or_else(|_| Ok(ApiReport::default()))?,
             None => ApiReport::default(),
         };
+        if let Some(workers) = workers {
+            let (notified, asked) = workers.join().unwrap_or_default();
+            served.add(notified);
+            lanes.add(asked);
+        }
         self.control.send(&Event::Ended {
             outcome,
             notify: served,
@@ -204,17 +219,13 @@ impl Fronts {
             let served = front
                 .join()
                 .unwrap_or_else(|_| Ok(NotifyReport::default()))?;
-            all.served = all.served.saturating_add(served.served);
-            for (call, count) in served.continued {
-                let sum = all.continued.entry(call).or_default();
-                *sum = sum.saturating_add(count);
-            }
+            all.add(served);
         }
         Ok(all)
     }
 }
 
-fn thread<T: Send + 'static>(
+pub(super) fn thread<T: Send + 'static>(
     name: &str,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, Errno> {

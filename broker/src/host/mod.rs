@@ -44,7 +44,7 @@ use crate::{
     },
     control,
     front::{api::ApiReport, notify::NotifyReport},
-    launcher::Entry,
+    launcher::{Entry, Orders},
     sys::process,
     trace,
 };
@@ -126,6 +126,9 @@ pub enum HostError {
     /// A policy that a program of the policy is to run under cannot be read.
     #[error("a policy that [[exec.program]] names is wrong: {0}")]
     Policy(#[from] PolicyErrors),
+    /// Workers were asked for, and a command to run.
+    #[error("workers run a function registered with doorward::init; name it, not a command")]
+    NoEntry,
     /// The broker could not be started.
     #[error("cannot start the broker")]
     Broker(#[source] std::io::Error),
@@ -182,18 +185,32 @@ impl Sandbox {
     /// # Errors
     /// [`HostError`]; then nothing was started.
     pub fn start(self) -> Result<Running, HostError> {
+        self.begin(None)
+    }
+
+    /// Starts the zygote of so many workers at a time, and whose orders it takes.
+    pub(crate) fn zygote(self, places: u32) -> Result<(Running, Orders), HostError> {
+        let made = Orders::pair().map_err(|errno| HostError::System("make a socket", errno));
+        let (orders, theirs) = made?;
+        Ok((self.begin(Some((theirs, places)))?, orders))
+    }
+
+    fn begin(self, workers: Option<(OwnedFd, u32)>) -> Result<Running, HostError> {
         let spare = match self.broker {
             Some(spare) => spare,
             None => Spare::start()?,
         };
         let environment = program::environment(&self.policy);
+        let (orders, places) = workers.unzip();
         let bytes = |words: Vec<OsString>| words.into_iter().map(OsString::into_vec).collect();
-        let job = match self.program {
-            Program::Command(command) => Job::Command {
+        let job = match (self.program, places) {
+            (Program::Command(_), Some(_)) => return Err(HostError::NoEntry),
+            (Program::Command(command), None) => Job::Command {
                 program: program::find(&command, &environment, &self.policy)?.into_bytes(),
                 arguments: bytes(command),
             },
-            Program::Entry { name, arguments } => Job::Entry {
+            (Program::Entry { name, .. }, Some(places)) => Job::Workers { name, places },
+            (Program::Entry { name, arguments }, None) => Job::Entry {
                 name,
                 arguments: bytes(arguments),
             },
@@ -226,6 +243,7 @@ impl Sandbox {
         let streams = Streams {
             standard,
             audit: self.audit,
+            orders,
         };
         Running::begin(spare, &start, &streams)?.relaying(output)
     }

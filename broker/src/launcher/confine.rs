@@ -17,9 +17,12 @@ use landlock::{
 };
 use rustix::io::Errno;
 
+use doorward_sandboxee::worker::Host;
+
 use super::{Entry, Launch, LaunchError, Namespaces, Report, Sandboxee, Task};
 use crate::{
     control::{self, Defence},
+    front::api,
     sys::process,
 };
 
@@ -34,6 +37,19 @@ pub(crate) fn filter(policy: &Policy, notify: bool, separate: bool) -> Result<Fi
         arch: Arch::native(),
         notify,
         network_namespace: separate,
+        processes: true,
+    })?)
+}
+
+/// The filter of workers. Namespaces are theirs together, so none may reach by them what is
+/// another's; and each is one process, so that nothing is left of it when that has ended.
+pub(crate) fn worker_filter(policy: &Policy, notify: bool) -> Result<Filter, LaunchError> {
+    Ok(Filter::assemble(&FilterRequest {
+        policy,
+        arch: Arch::native(),
+        notify,
+        network_namespace: false,
+        processes: false,
     })?)
 }
 
@@ -48,7 +64,12 @@ pub(super) fn init(separate: bool) {
 /// Locks this process down and runs the task; the exit status if it did not exec.
 pub(super) fn become_sandboxee(launch: &Launch<'_>, report: Report, lane: Option<OwnedFd>) -> i32 {
     const NOT_RUN: i32 = 127;
-    let ready = confine(launch, &report, lane.as_ref()).and_then(|()| filtered(launch));
+    let kept: Vec<BorrowedFd<'_>> = std::iter::once(report.as_fd())
+        .chain(lane.as_ref().map(OwnedFd::as_fd))
+        // Landlock needs it; exec closes it.
+        .chain(launch.pin.map(OwnedFd::as_fd))
+        .collect();
+    let ready = confine(launch, &kept).and_then(|()| filtered(launch));
     let (program, listener) = match ready {
         Ok(ready) => ready,
         Err((step, errno)) => {
@@ -69,16 +90,70 @@ pub(super) fn become_sandboxee(launch: &Launch<'_>, report: Report, lane: Option
         }
         Task::Call(entry, arguments) => {
             drop(report);
-            call(entry, arguments.clone(), lane)
+            call(
+                entry,
+                Sandboxee {
+                    arguments: arguments.clone(),
+                    lane,
+                    host: None,
+                },
+            )
+        }
+        // Who starts workers is no sandboxee.
+        Task::Workers(_) => NOT_RUN,
+    }
+}
+
+/// Locks this process down and lets it serve its host; the exit status.
+pub(super) fn become_worker(
+    launch: &Launch<'_>,
+    entry: Entry,
+    arrivals: Report,
+    host: Host,
+) -> i32 {
+    const NOT_RUN: i32 = 127;
+    let ready = lanes(launch).and_then(|(lane, theirs)| {
+        let [socket, arena] = host.descriptors();
+        let kept: Vec<BorrowedFd<'_>> = [arrivals.as_fd(), socket, arena]
+            .into_iter()
+            .chain(lane.iter().chain(&theirs).map(OwnedFd::as_fd))
+            .collect();
+        confine(launch, &kept)?;
+        let (_, listener) = filtered(launch)?;
+        arrivals
+            .arrived(lane.as_ref(), listener.as_ref())
+            .map_err(|errno| ("handing over to the broker", errno))?;
+        Ok(theirs)
+    });
+    match ready {
+        Ok(lane) => {
+            drop(arrivals);
+            let sandboxee = Sandboxee {
+                arguments: Vec::new(),
+                lane,
+                host: Some(host),
+            };
+            call(&entry, sandboxee)
+        }
+        Err((step, errno)) => {
+            host.failed(&format!(
+                "{step} failed: {errno}; nothing of the worker was run"
+            ));
+            NOT_RUN
         }
     }
 }
 
+/// The broker's end of a worker's lane, and the worker's.
+fn lanes(launch: &Launch<'_>) -> Result<(Option<OwnedFd>, Option<OwnedFd>), Step> {
+    let pair = launch.api.then(api::pair).transpose();
+    Ok(pair.map_err(|errno| ("making a lane", errno))?.unzip())
+}
+
 /// Runs an entry; a panic ends it as it ends a program.
-fn call(entry: &Entry, arguments: Vec<std::ffi::OsString>, lane: Option<OwnedFd>) -> i32 {
+fn call(entry: &Entry, sandboxee: Sandboxee) -> i32 {
     const PANICKED: u8 = 101;
     let run = entry.run;
-    let sandboxee = Sandboxee { arguments, lane };
     let status = std::panic::catch_unwind(move || run(sandboxee)).unwrap_or(PANICKED);
     let _lost = std::io::Write::flush(&mut std::io::stdout());
     i32::from(status)
@@ -118,7 +193,8 @@ fn refusing_nothing(filter: &Filter) -> Vec<Instruction> {
     filter.instructions().iter().map(opened).collect()
 }
 
-fn confine(launch: &Launch<'_>, report: &Report, lane: Option<&OwnedFd>) -> Result<(), Step> {
+/// All but the filter. Of the descriptors from 3 on only these are left.
+fn confine(launch: &Launch<'_>, kept: &[BorrowedFd<'_>]) -> Result<(), Step> {
     let named = |step: &'static str| move |errno: Errno| (step, errno);
     process::prctl(libc::PR_SET_PDEATHSIG, 9).map_err(named("asking to die with the init"))?;
     rustix::process::setsid().map_err(named("making a session"))?;
@@ -133,12 +209,7 @@ fn confine(launch: &Launch<'_>, report: &Report, lane: Option<&OwnedFd>) -> Resu
         .limits
         .join()
         .map_err(named("joining the control group"))?;
-    let kept: Vec<BorrowedFd<'_>> = std::iter::once(report.as_fd())
-        .chain(lane.map(OwnedFd::as_fd))
-        // Landlock needs it below; exec closes it.
-        .chain(launch.pin.map(OwnedFd::as_fd))
-        .collect();
-    process::close_all_but(&kept).map_err(named("closing descriptors"))?;
+    process::close_all_but(kept).map_err(named("closing descriptors"))?;
     launch
         .limits
         .restrict(separate)

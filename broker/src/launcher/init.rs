@@ -18,18 +18,23 @@ use nix::{
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::{
-    Ends, Launch, confine,
+    Ends, Launch, Task, confine,
     spawn::{self, Order},
+    zygote,
 };
 use crate::{broker::kill_children, sys::process};
 
 /// Forks the sandboxee and waits for it.
 pub(super) fn run(launch: &Launch<'_>, ends: Ends) -> Result<(), ()> {
+    if let (Task::Workers(entry), Some(nest)) = (&launch.task, &launch.nest) {
+        return zygote::run(launch, *entry, nest, ends);
+    }
     let Ends {
         report,
         status,
         lane,
         spawns,
+        ..
     } = ends;
     process::prctl(libc::PR_SET_PDEATHSIG, 9)
         .map_err(|errno| report.failed("asking to die with the launcher", errno))?;
@@ -74,7 +79,7 @@ pub(super) fn run(launch: &Launch<'_>, ends: Ends) -> Result<(), ()> {
 }
 
 /// The end of a child, as something to poll.
-fn deaths() -> Result<SignalFd, Errno> {
+pub(super) fn deaths() -> Result<SignalFd, Errno> {
     let mut set = SigSet::empty();
     set.add(Signal::SIGCHLD);
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
@@ -204,6 +209,7 @@ impl Init<'_> {
                     notify: true,
                     api: false,
                     spawns: false,
+                    nest: None,
                     ..*self.launch
                 };
                 process::exit(confine::become_sandboxee(&launch, order.report, None))

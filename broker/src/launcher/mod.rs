@@ -9,9 +9,11 @@ mod confine;
 mod entry;
 mod init;
 mod namespaces;
+mod orders;
 mod report;
 mod spawn;
 mod view;
+mod zygote;
 
 use std::{
     ffi::CString,
@@ -34,10 +36,11 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, socketpair},
 };
 
-pub(crate) use confine::{bounding_set, capabilities, filter};
+pub(crate) use confine::{bounding_set, capabilities, filter, worker_filter};
 pub use entry::{Entry, Sandboxee};
 pub(crate) use namespaces::Namespaces;
-pub(crate) use report::{Report, exec_failure, wait_status};
+pub(crate) use orders::Orders;
+pub(crate) use report::{Arrived, Report, arrived, exec_failure, wait_status};
 pub(crate) use spawn::{Programs, Spawned};
 pub(crate) use view::{Rising, View, ViewRequest};
 
@@ -49,12 +52,14 @@ use crate::{
 };
 
 /// What is run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Task {
     /// A program, absolute, and its arguments, the first being its name.
     Exec(CString, Vec<CString>),
     /// A registered function and its arguments.
     Call(Entry, Vec<std::ffi::OsString>),
+    /// A zygote, whose workers run a registered function.
+    Workers(Entry),
 }
 
 /// What is to be started.
@@ -88,6 +93,17 @@ pub(crate) struct Launch<'a> {
     pub(crate) others: &'a [(String, Policy)],
     /// What holds its limits.
     pub(crate) limits: &'a Held,
+    /// What a zygote is given.
+    pub(crate) nest: Option<Nest<'a>>,
+}
+
+/// What the workers of a zygote share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nest<'a> {
+    /// Where the host's orders come.
+    pub(crate) orders: &'a OwnedFd,
+    /// What holds the limits of each.
+    pub(crate) places: &'a [Held],
 }
 
 /// Why nothing was started.
@@ -154,6 +170,7 @@ struct Ends {
     status: OwnedFd,
     lane: Option<OwnedFd>,
     spawns: Option<OwnedFd>,
+    arrivals: Option<OwnedFd>,
 }
 
 /// A sandboxee that is being locked down.
@@ -165,6 +182,8 @@ pub(crate) struct Launching {
     launcher: Pid,
     /// Takes requests to start further programs, and tells how they ended.
     pub(crate) spawns: Option<OwnedFd>,
+    /// Hands over lanes and listeners of workers.
+    pub(crate) arrivals: Option<OwnedFd>,
 }
 
 impl Launching {
@@ -195,28 +214,38 @@ pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launching, LaunchError> {
     };
     let (setup, theirs) = pair()?;
     let lane = || api::pair().map_err(LaunchError::Socket);
-    let (lane, lane_theirs) = launch.api.then(lane).transpose()?.unzip();
+    let workers = launch.nest.is_some();
+    let (lane, lane_theirs) = (launch.api && !workers).then(lane).transpose()?.unzip();
+    let (arrivals, arrivals_theirs) = workers.then(pair).transpose()?.unzip();
     let (spawns, spawns_theirs) = launch.spawns.then(pair).transpose()?.unzip();
     let (status, status_theirs) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(LaunchError::Socket)?;
     let apart = launch.view.is_some_and(|view| !view.has_user_namespace());
     let Some(launcher) = fork(apart)? else {
-        drop((setup, status, lane, spawns));
+        drop((setup, status, lane, spawns, arrivals));
         let ends = Ends {
             report: Report::new(theirs),
             status: status_theirs,
             lane: lane_theirs,
             spawns: spawns_theirs,
+            arrivals: arrivals_theirs,
         };
         process::exit(i32::from(live(launch, ends, apart).is_err()));
     };
-    drop((theirs, status_theirs, lane_theirs, spawns_theirs));
+    drop((
+        theirs,
+        status_theirs,
+        lane_theirs,
+        spawns_theirs,
+        arrivals_theirs,
+    ));
     Ok(Launching {
         lane,
         setup,
         status,
         launcher,
         spawns,
+        arrivals,
     })
 }
 

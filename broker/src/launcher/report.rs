@@ -28,6 +28,7 @@ const UNAVAILABLE: u8 = b'U';
 const READY: u8 = b'R';
 const FAILED: u8 = b'F';
 const EXEC: u8 = b'X';
+const ARRIVED: u8 = b'A';
 
 /// What a locked-down sandboxee hands over.
 #[derive(Debug)]
@@ -88,6 +89,69 @@ impl Report {
         )
         .map(|_| ())
     }
+
+    /// A worker is locked down: the broker's end of its lane, and its listener.
+    pub(super) fn arrived(
+        &self,
+        lane: Option<&OwnedFd>,
+        listener: Option<&OwnedFd>,
+    ) -> Result<(), Errno> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let descriptors: Vec<BorrowedFd<'_>> = lane
+            .iter()
+            .chain(&listener)
+            .map(|one| one.as_fd())
+            .collect();
+        if !descriptors.is_empty() {
+            control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        }
+        let message = [
+            ARRIVED,
+            u8::from(lane.is_some()),
+            u8::from(listener.is_some()),
+        ];
+        let flags = SendFlags::NOSIGNAL;
+        sendmsg(&self.0, &[IoSlice::new(&message)], &mut control, flags).map(|_| ())
+    }
+}
+
+/// What a worker hands to the broker before it serves its host.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    /// The broker's end of its lane.
+    pub(crate) lane: Option<OwnedFd>,
+    /// Its notification descriptor.
+    pub(crate) listener: Option<OwnedFd>,
+}
+
+/// The next worker that is locked down.
+///
+/// # Errors
+/// `EPIPE` when the zygote is gone; `EINTR` for what is to be tried again.
+pub(crate) fn arrived(socket: BorrowedFd<'_>) -> Result<Arrived, Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = [0_u8; 3];
+    let received = recvmsg(
+        socket,
+        &mut [IoSliceMut::new(&mut bytes)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    let mut descriptors = control.drain().flat_map(|one| match one {
+        RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect::<Vec<_>>(),
+        _ => Vec::new(),
+    });
+    let [kind, lane, listener] = bytes;
+    if received.bytes < bytes.len() || kind != ARRIVED {
+        return Err(Errno::PIPE);
+    }
+    let mut next = |there: u8| (there == 1).then(|| descriptors.next()).flatten();
+    Ok(Arrived {
+        lane: next(lane),
+        listener: next(listener),
+    })
 }
 
 impl AsFd for Report {

@@ -78,6 +78,34 @@ impl Held {
         })
     }
 
+    /// What holds the limits of one worker at a time. Its processor time is a resource limit,
+    /// since a group would count that of those before it too; its wall-clock time is its host's.
+    pub(crate) fn of_worker(policy: &Policy) -> Result<Self, LimitError> {
+        let limits = policy.limits;
+        let group = Group::make(Wanted {
+            memory: limits.memory,
+            processes: limits.processes,
+            cpu_share: limits.cpu_share,
+            ..Wanted::default()
+        });
+        Ok(Self {
+            limits,
+            only_scratch: None,
+            group: group.map_err(LimitError::Name)?,
+            processors: 1,
+        })
+    }
+
+    /// Of what has no limits of its own: the zygote, whose workers have them.
+    pub(crate) fn none() -> Self {
+        Self {
+            limits: Limits::default(),
+            only_scratch: None,
+            group: None,
+            processors: 1,
+        }
+    }
+
     /// What holds, beside these namespaces.
     pub(crate) fn facts(&self, namespaces: Namespaces) -> Facts {
         Facts::of(self.group.as_ref(), namespaces)

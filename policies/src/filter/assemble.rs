@@ -11,6 +11,10 @@ use crate::policy::CodeMap;
 pub(super) const NEW_NAMESPACES: u64 = 0x7e02_0000;
 /// A child that is given to the caller's parent, which would reap what it did not start.
 const PARENT: u64 = 0x8000;
+/// A thread of the caller's process.
+const THREAD: u64 = 0x1_0000;
+/// Calls that make a process whatever their arguments.
+const FORKS: &[&str] = &["fork", "vfork"];
 /// Calls that can make memory executable: which argument says so, by which bit.
 const EXECUTABLE: &[(&str, u8, u64)] = &[
     ("mmap", 2, 4),
@@ -97,7 +101,8 @@ impl Draft<'_> {
         for name in groups::ALLOWED.iter().flat_map(|(_, names)| *names) {
             let judged = self.executable().iter().any(|(call, ..)| call == name);
             let reaches = !alone && groups::OUTSIDE.contains(name);
-            if !judged && !reaches {
+            let forks = !self.request.processes && FORKS.contains(name);
+            if !judged && !reaches && !forks {
                 self.allow(name, &[]);
             }
         }
@@ -149,7 +154,12 @@ impl Draft<'_> {
     }
 
     fn processes(&mut self) {
-        self.allow("clone", &[masked(0, NEW_NAMESPACES | PARENT, 0)]);
+        let (mask, value) = if self.request.processes {
+            (NEW_NAMESPACES | PARENT, 0)
+        } else {
+            (NEW_NAMESPACES | PARENT | THREAD, THREAD)
+        };
+        self.allow("clone", &[masked(0, mask, value)]);
         self.allow("prlimit64", &[low(0, 0)]);
         for persona in [0, 0xffff_ffff] {
             self.allow("personality", &[low(0, persona)]);
@@ -289,6 +299,9 @@ impl Draft<'_> {
         self.errno(95, groups::UNSUPPORTED);
         self.errno(13, groups::UNREACHABLE);
         self.errno(1, groups::FORBIDDEN);
+        if !self.request.processes {
+            self.errno(1, FORKS);
+        }
         for name in groups::DEADLY {
             self.add(Outcome::Kill, name, &[]);
         }

@@ -107,6 +107,8 @@ pub struct FilterRequest<'a> {
     pub notify: bool,
     /// Whether it has an empty network namespace of its own, so that sockets lead nowhere.
     pub network_namespace: bool,
+    /// Whether it may make processes; threads it may make anyway.
+    pub processes: bool,
 }
 
 /// Why there is no filter.

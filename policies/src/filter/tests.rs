@@ -30,6 +30,7 @@ fn filter(policy: &Policy, arch: Arch, notify: bool) -> Filter {
         arch,
         notify,
         network_namespace: true,
+        processes: true,
     };
     Filter::assemble(&request).unwrap()
 }
@@ -198,6 +199,7 @@ fn a_memory_file_never_becomes_executable() {
             arch: Arch::X86_64,
             notify: true,
             network_namespace,
+            processes: true,
         })
         .unwrap()
     };
@@ -233,6 +235,7 @@ fn the_policy_opens_and_closes_calls_but_not_the_hard_ones() {
             arch: Arch::X86_64,
             notify: true,
             network_namespace: true,
+            processes: true,
         };
         assert!(
             matches!(Filter::assemble(&request), Err(FilterError::Forbidden(_))),
@@ -245,6 +248,7 @@ fn the_policy_opens_and_closes_calls_but_not_the_hard_ones() {
         arch: Arch::X86_64,
         notify: true,
         network_namespace: true,
+        processes: true,
     };
     assert!(matches!(
         Filter::assemble(&request),
@@ -363,6 +367,7 @@ fn shared_memory_is_never_executable_and_never_the_host_s() {
                 arch: Arch::X86_64,
                 notify: true,
                 network_namespace,
+                processes: true,
             })
             .unwrap();
             let plainly = ask(&filter, "shmat", [0, 0, 0, 0, 0, 0]);

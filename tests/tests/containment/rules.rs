@@ -35,6 +35,7 @@ fn filter(profile: &str, tree: &Tree) -> Filter {
         arch: Arch::native(),
         notify: policy.front != Front::Api,
         network_namespace: Level::WITH_VIEW.contains(&tree.level()),
+        processes: true,
     })
     .unwrap()
 }

@@ -48,6 +48,7 @@ fn filter(bench: &Bench) -> Filter {
         arch: Arch::X86_64,
         notify: true,
         network_namespace: Level::WITH_VIEW.contains(&bench.tree.level()),
+        processes: true,
     })
     .unwrap()
 }

@@ -80,6 +80,18 @@ pub struct ApiReport {
     pub violations: BTreeMap<String, u64>,
 }
 
+impl ApiReport {
+    /// Adds what was served elsewhere.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.served = self.served.saturating_add(other.served);
+        self.lanes = self.lanes.saturating_add(other.lanes);
+        for (violation, count) in other.violations {
+            let sum = self.violations.entry(violation).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+}
+
 /// A request on its way to a worker.
 struct Job {
     served: Arc<Served>,

@@ -65,6 +65,17 @@ pub struct NotifyReport {
     pub continued: BTreeMap<String, u64>,
 }
 
+impl NotifyReport {
+    /// Adds what was served elsewhere.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.served = self.served.saturating_add(other.served);
+        for (call, count) in other.continued {
+            let sum = self.continued.entry(call).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+}
+
 /// A notification on its way to a worker, its arguments copied.
 struct Job {
     notification: Notification,

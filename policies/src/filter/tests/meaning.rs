@@ -125,6 +125,8 @@ fn by_argument(request: &FilterRequest<'_>, name: &str, full: [u64; 6]) -> Optio
         "shmat" if !jit => or(!outside && third & SHM_EXEC == 0, EACCES),
         _ if outside => Some(EPERM),
         "mmap" | "mprotect" | "pkey_mprotect" if never => or(third & PROT_EXEC == 0, EACCES),
+        "fork" | "vfork" if !request.processes => Some(EPERM),
+        "clone" if !request.processes && first & CLONE_THREAD == 0 => Some(EPERM),
         "clone" => or(first & (NEW_NAMESPACES | CLONE_PARENT) == 0, EPERM),
         "prlimit64" => or(first == 0, EPERM),
         "personality" => or(first == 0 || first == 0xffff_ffff, EPERM),
@@ -180,6 +182,7 @@ fn socket(request: &FilterRequest<'_>, family: u64, kind: u64, protocol: u64) ->
 const PROT_EXEC: u64 = 4;
 const SHM_EXEC: u64 = 0o100_000;
 const CLONE_PARENT: u64 = 0x8000;
+const CLONE_THREAD: u64 = 0x1_0000;
 const MFD_NOEXEC_SEAL: u64 = 8;
 const MSG_FASTOPEN: u64 = 0x2000_0000;
 

@@ -47,6 +47,7 @@ impl Place {
             arch,
             notify: true,
             network_namespace: self.namespace,
+            processes: true,
         })
         .unwrap()
     }

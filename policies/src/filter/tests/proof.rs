@@ -69,11 +69,12 @@ pub(super) fn requests(policy: &Policy) -> impl Iterator<Item = FilterRequest<'_
     [Arch::X86_64, Arch::Aarch64]
         .into_iter()
         .flat_map(move |arch| {
-            (0..4).map(move |bits| FilterRequest {
+            (0..8).map(move |bits| FilterRequest {
                 policy,
                 arch,
                 notify: bits & 1 != 0,
                 network_namespace: bits & 2 != 0,
+                processes: bits & 4 != 0,
             })
         })
 }
@@ -258,7 +259,7 @@ fn every_filter_means_what_policy_groups_and_table_say() {
         }
     }
     println!("{filters} filters of sandboxees: {asked} calls mean what they should");
-    assert_eq!(filters, 8 * 8);
+    assert_eq!(filters, 8 * 16);
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! `doorward-workers CASE FRONT`: a host with workers, some of them hostile. It fails by
+//! panicking; a bench of tests/tests/workers runs it at each level.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a harness fails its test by panicking"
+)]
+
+mod calls;
+mod confined;
+mod deaths;
+mod rogue;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use doorward::{
+    Entry,
+    host::{Program, Sandbox},
+    worker::{Nest, StartError, Terms, Worker, Zygote},
+};
+use doorward_policy::{Expansion, Policy};
+
+use rogue::Rogues;
+
+const ENTRY: &str = "rogue";
+/// Longer than any call takes that is expected to end.
+const LONG: Duration = Duration::from_secs(20);
+
+/// A case by its name; it is told the front.
+type Case = (&'static str, fn(&str));
+
+const CASES: &[Case] = &[
+    ("calls", calls::all),
+    ("reads", calls::reads),
+    ("deaths", deaths::at_each_step),
+    ("late", deaths::late),
+    ("crashes", deaths::a_thousand),
+    ("places", deaths::places),
+    ("confined", confined::all),
+    ("memory", confined::memory),
+    ("refusals", confined::refusals),
+];
+
+fn main() {
+    doorward::init(&[Entry {
+        name: ENTRY,
+        run: rogue::serve,
+    }]);
+    let mut words = std::env::args().skip(1);
+    let case = words.next().expect("doorward-workers CASE FRONT");
+    let front = words.next().unwrap_or_else(|| "api".to_owned());
+    let (_, run) = CASES.iter().find(|(name, _)| *name == case).unwrap();
+    run(&front);
+}
+
+/// A zygote under a policy with this front and these further lines.
+fn zygote(front: &str, more: &str, nest: Nest) -> Result<Zygote, StartError> {
+    let text = format!("version = 1\nfront = \"{front}\"\n{more}");
+    let expansion = Expansion::of_process(rustix::process::getuid().as_raw());
+    let loaded = Policy::parse(&text, "workers.toml", Path::new("/"), &expansion);
+    let policy = loaded.unwrap_or_else(|errors| panic!("{errors}")).policy;
+    let program = Program::Entry {
+        name: ENTRY.to_owned(),
+        arguments: Vec::new(),
+    };
+    Zygote::start(Sandbox::new(Arc::new(policy), program), nest)
+}
+
+/// The plain one.
+fn plain(front: &str) -> Zygote {
+    let nest = Nest {
+        places: 4,
+        arena: 1 << 20,
+    };
+    zygote(front, "", nest).unwrap()
+}
+
+fn rogue(zygote: &Zygote) -> Rogues<Worker> {
+    Rogues::new(zygote.fork().unwrap())
+}
+
+fn terms<'a>() -> Terms<'a> {
+    Terms::within(LONG)
+}
