@@ -19,6 +19,7 @@ use doorward_protocol::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
+    net::sockopt,
 };
 use serde::Serialize;
 
@@ -38,6 +39,10 @@ pub(crate) struct Connection {
     id: u32,
     outgoing: Box<[u8]>,
     incoming: Box<[u8]>,
+    /// The worker's process, as the kernel tells it with the first record.
+    sender: Option<u32>,
+    /// Whether that record is still to come.
+    asks_sender: bool,
 }
 
 /// A reply, as it was received.
@@ -57,6 +62,7 @@ impl Connection {
             Ok(()) | Err(Errno::NOPROTOOPT) => {}
             Err(errno) => return Err(ArenaError::System(errno)),
         }
+        sockopt::set_socket_passcred(&ours, true).map_err(ArenaError::System)?;
         let (arena, file) = Arena::create(arena)?;
         let connection = Self {
             lane: ours,
@@ -65,6 +71,8 @@ impl Connection {
             id: 0,
             outgoing: vec![0; LONGEST_FRAME].into_boxed_slice(),
             incoming: vec![0; LONGEST_FRAME].into_boxed_slice(),
+            sender: None,
+            asks_sender: true,
         };
         Ok((connection, theirs.into_fd(), file))
     }
@@ -100,8 +108,16 @@ impl Connection {
         })
     }
 
+    /// The worker's process, once it has replied.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.sender
+    }
+
     /// Nothing may have come before a call: a reply belongs to one call, and there is but one.
     pub(crate) fn is_silent(&mut self) -> Result<(), CallError> {
+        if self.asks_sender {
+            self.asks_sender = asks_still(&self.lane, &mut self.sender)?;
+        }
         match self.lane.receive_bare(&mut self.incoming) {
             Err(LaneError::NotReady) => Ok(()),
             Ok(received) => Err(self.unasked(received.length)),
@@ -183,6 +199,10 @@ impl Connection {
         let most = most.min(self.incoming.len());
         let buffer = self.incoming.get_mut(..most).unwrap_or_default();
         let lane = &self.lane;
+        if self.asks_sender {
+            await_record(lane, terms, until)?;
+            self.asks_sender = asks_still(lane, &mut self.sender)?;
+        }
         let look = |buffer: &mut [u8]| match lane.receive_bare(buffer) {
             Err(LaneError::NotReady) => None,
             other => Some(other),
@@ -206,6 +226,16 @@ impl Connection {
         let until = none.until();
         let _stopped = await_record(&self.lane, &none, until);
     }
+}
+
+/// Asks the kernel who sent the first record, if that has come; whether it is to be asked again.
+fn asks_still(lane: &Lane, sender: &mut Option<u32>) -> Result<bool, CallError> {
+    match socket::next_sender(lane.as_fd()) {
+        Err(Errno::AGAIN) => return Ok(true),
+        told => *sender = told.ok().flatten().map(|sender| sender.process),
+    }
+    sockopt::set_socket_passcred(lane, false).map_err(CallError::System)?;
+    Ok(false)
 }
 
 /// Waits until there is a record, or the end of the worker.

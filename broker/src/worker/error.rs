@@ -113,6 +113,12 @@ pub enum CallError {
     /// The worker was ended by an earlier call.
     #[error("the worker was ended by an earlier call")]
     Over,
+    /// All workers of the pool were busy until the deadline.
+    #[error("all workers are busy; give the pool more places, or the call more time")]
+    Busy,
+    /// Workers of this tenant died one after the other, and it does not wait for another.
+    #[error("the workers of this tenant keep dying; the next is to be had in {0:?}")]
+    CrashLoop(std::time::Duration),
     /// No worker could be had.
     #[error("no worker could be started: {0}")]
     Start(String),
@@ -129,5 +135,10 @@ impl CallError {
             self,
             Self::Arguments(_) | Self::Input { .. } | Self::Room { .. } | Self::ResultTooLong
         )
+    }
+
+    /// Whether the worker ended by what it was called with, or by itself.
+    pub(super) fn blames_the_worker(&self) -> bool {
+        matches!(self, Self::Died(_) | Self::Breach(_) | Self::Late)
     }
 }

@@ -16,6 +16,7 @@ mod connection;
 mod error;
 mod interface;
 mod local;
+mod pool;
 mod tainted;
 mod terms;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use backend::{Answer, Backend, Request};
 pub use cancel::Cancel;
 pub use error::{Breach, CallError, Death};
 pub use local::Local;
+pub use pool::{Counters, Kept, Lease, Pool, Reuse, Upkeep};
 pub use tainted::Tainted;
 pub use terms::Terms;
 pub use zygote::{Nest, StartError, Worker, Zygote};

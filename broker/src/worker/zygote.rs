@@ -275,6 +275,15 @@ impl Worker {
         self.born.elapsed()
     }
 
+    /// Bytes that it has resident, as the kernel tells; none before its first reply.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        let process = self.connection.process()?;
+        let text = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
+        let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+        pages.checked_mul(u64::try_from(rustix::param::page_size()).ok()?)
+    }
+
     /// Whether it can be called no more.
     #[must_use]
     pub fn is_over(&self) -> bool {

@@ -83,3 +83,38 @@ fn a_worker_that_takes_too_much_memory_ends_alone() {
 fn what_workers_cannot_have_stops_the_start() {
     at(&[Level::Root], &["api"], "refusals");
 }
+
+#[test]
+fn a_fresh_worker_does_every_call() {
+    at(&Level::ALL, &["api", "notify"], "pool fresh");
+}
+
+#[test]
+fn a_worker_is_used_again_as_the_pool_says() {
+    at(&[Level::Root, Level::User], &["api"], "pool reuse");
+}
+
+#[test]
+fn a_dirty_worker_never_comes_back() {
+    at(&Level::ALL, &["api"], "pool dirty");
+}
+
+#[test]
+fn only_idempotent_calls_are_made_again() {
+    at(&[Level::Root], &["api"], "pool retries");
+}
+
+#[test]
+fn a_tenant_whose_workers_keep_dying_waits_and_no_other() {
+    at(&[Level::Root], &["api"], "pool backoff");
+}
+
+#[test]
+fn a_pool_outlives_its_zygote() {
+    at(&Level::ALL, &["api"], "pool zygote");
+}
+
+#[test]
+fn threads_share_a_pool_and_it_leaves_nothing() {
+    at(&Level::ALL, &["api"], "pool threads");
+}

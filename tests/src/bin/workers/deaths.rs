@@ -121,7 +121,7 @@ fn crash(zygote: &Zygote) {
 }
 
 /// Name, threads and descriptors of this process and all below it.
-fn family() -> Vec<(String, usize, usize)> {
+pub(crate) fn family() -> Vec<(String, usize, usize)> {
     let mut found = Vec::new();
     let mut left = vec![std::process::id()];
     while let Some(process) = left.pop() {

@@ -14,6 +14,7 @@
 mod calls;
 mod confined;
 mod deaths;
+mod pool;
 mod rogue;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -44,6 +45,13 @@ const CASES: &[Case] = &[
     ("confined", confined::all),
     ("memory", confined::memory),
     ("refusals", confined::refusals),
+    ("pool fresh", pool::fresh),
+    ("pool reuse", pool::reuse),
+    ("pool dirty", pool::dirty),
+    ("pool retries", pool::retries),
+    ("pool backoff", pool::backoff),
+    ("pool zygote", pool::zygote_dies),
+    ("pool threads", pool::threads),
 ];
 
 fn main() {
@@ -60,6 +68,11 @@ fn main() {
 
 /// A zygote under a policy with this front and these further lines.
 fn zygote(front: &str, more: &str, nest: Nest) -> Result<Zygote, StartError> {
+    Zygote::start(sandbox(front, more), nest)
+}
+
+/// What its workers run in.
+fn sandbox(front: &str, more: &str) -> Sandbox {
     let text = format!("version = 1\nfront = \"{front}\"\n{more}");
     let expansion = Expansion::of_process(rustix::process::getuid().as_raw());
     let loaded = Policy::parse(&text, "workers.toml", Path::new("/"), &expansion);
@@ -68,7 +81,7 @@ fn zygote(front: &str, more: &str, nest: Nest) -> Result<Zygote, StartError> {
         name: ENTRY.to_owned(),
         arguments: Vec::new(),
     };
-    Zygote::start(Sandbox::new(Arc::new(policy), program), nest)
+    Sandbox::new(Arc::new(policy), program)
 }
 
 /// The plain one.

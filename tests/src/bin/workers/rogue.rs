@@ -15,12 +15,18 @@ doorward::interface! {
         fn attempt(what: String) -> i32;
         /// Fills so much memory; how much it could.
         fn fill(bytes: u64) -> u64;
+        /// Fills so much memory and keeps it.
+        fn keep(bytes: u64);
         /// What a file holds, or the errno.
         fn read(path: String) -> Result<Vec<u8>, i32>;
         /// Its descriptors, and its process.
         fn own() -> (Vec<i32>, i32);
         /// The answer to so many questions.
         fn ask(questions: u32) -> u64;
+        /// Ends if the host answers 1, else gives its answer.
+        fn flaky() -> u64, idempotent;
+        /// The same, but may not be done twice.
+        fn fragile() -> u64;
     }
 }
 
@@ -96,6 +102,11 @@ impl Rogue for Bad {
         filled
     }
 
+    fn keep(&mut self, _call: &mut Call<'_>, bytes: u64) {
+        let length = usize::try_from(bytes).unwrap();
+        std::mem::forget(std::hint::black_box(vec![1_u8; length]));
+    }
+
     fn read(&mut self, _call: &mut Call<'_>, path: String) -> Result<Vec<u8>, i32> {
         std::fs::read(path).map_err(|error| error.raw_os_error().unwrap_or(-1))
     }
@@ -108,10 +119,26 @@ impl Rogue for Bad {
         )
     }
 
+    fn flaky(&mut self, call: &mut Call<'_>) -> u64 {
+        if_told(call)
+    }
+
+    fn fragile(&mut self, call: &mut Call<'_>) -> u64 {
+        if_told(call)
+    }
+
     fn ask(&mut self, call: &mut Call<'_>, questions: u32) -> u64 {
         (0..questions)
             .map(|one| call.ask::<u32, u64>(&one).unwrap())
             .sum()
+    }
+}
+
+/// Ends if the host says so.
+fn if_told(call: &mut Call<'_>) -> u64 {
+    match call.ask(&0_u32).unwrap() {
+        1 => std::process::abort(),
+        answer => answer,
     }
 }
 
