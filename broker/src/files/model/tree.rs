@@ -238,10 +238,17 @@ impl Tree {
         (name, summit)
     }
 
-    /// The name an entry really has through a mount; none if no walk from the root leads to it.
+    /// The name an entry really has through a mount, or, once it was moved out of what that
+    /// shows, on the first file system; none if no name leads to it.
     pub(crate) fn name(&self, node: Node, mount: usize) -> Option<Vec<u8>> {
         match self.climb(node, mount) {
             (name, Summit::Root) => Some(name),
+            (_, Summit::Outside)
+                if self.mounts[mount].at.is_some()
+                    && !self.is_within(node, self.mounts[mount].root) =>
+            {
+                (self.top(node) == Some(0)).then(|| self.climb(node, 0).0)
+            }
             _ => None,
         }
     }
