@@ -1,7 +1,7 @@
 //! The path engine on the model file system: in each world of the exhaustive exploration, and
 //! for further requests, under more moves of the adversary than can be gone through
 //! exhaustively, only what the rules allow is done. (With a kernel that opens anew by name it
-//! is lost within a second.)
+//! is lost after some thousand inputs.)
 #![no_main]
 
 use std::sync::LazyLock;
