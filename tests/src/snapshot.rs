@@ -26,8 +26,14 @@ impl Snapshot {
     /// Of `directory` and all below it.
     #[must_use]
     pub fn of(directory: &Path) -> Self {
+        Self::beside(directory, |_| false)
+    }
+
+    /// Of `directory` and all below it but what `ignored` says, which is not even read.
+    #[must_use]
+    pub fn beside(directory: &Path, ignored: impl Fn(&Path) -> bool) -> Self {
         let mut found = Self::default();
-        found.add(directory, directory);
+        found.add(directory, directory, &ignored);
         found
     }
 
@@ -69,13 +75,16 @@ impl Snapshot {
             .collect()
     }
 
-    fn add(&mut self, top: &Path, directory: &Path) {
+    fn add(&mut self, top: &Path, directory: &Path, ignored: &dyn Fn(&Path) -> bool) {
         let entries = std::fs::read_dir(directory)
             .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         for entry in entries {
             let path = entry.unwrap().path();
-            let status = path.symlink_metadata().unwrap();
             let name = path.strip_prefix(top).unwrap().to_owned();
+            if ignored(&name) {
+                continue;
+            }
+            let status = path.symlink_metadata().unwrap();
             let entry = Entry {
                 mode: status.mode(),
                 owner: (status.uid(), status.gid()),
@@ -83,7 +92,7 @@ impl Snapshot {
             };
             self.0.insert(name, entry);
             if status.is_dir() {
-                self.add(top, &path);
+                self.add(top, &path, ignored);
             }
         }
     }

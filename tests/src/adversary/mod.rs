@@ -12,7 +12,7 @@ pub use honest::{Asker, now, tell};
 pub use random::Random;
 
 use std::{
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::Path,
     time::{Duration, Instant},
 };
@@ -86,7 +86,7 @@ impl Crowd {
 
 /// An attacker's life.
 fn attack(first: OwnedFd, directory: &Path, seed: u64) {
-    sys::begin();
+    sys::begin(first.as_fd());
     let mut random = Random::new(seed);
     let Ok(mut mother) = Client::from_fd(first) else {
         return;

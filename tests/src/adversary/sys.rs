@@ -1,5 +1,7 @@
 //! Processes and raw system calls.
 
+use std::os::fd::{AsRawFd, BorrowedFd};
+
 use nix::{
     sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal},
     unistd::ForkResult,
@@ -65,11 +67,13 @@ pub(super) fn spin() {
 
 extern "C" fn nothing(_: libc::c_int) {}
 
-/// Leaves the standard streams, and lets no call wait long: a timer interrupts each.
-pub(super) fn begin() {
-    for number in 0..3 {
-        // SAFETY: nothing here owns the standard streams.
-        unsafe { libc::close(number) };
+/// Leaves every descriptor but its lane, so that random calls do not read the replies of the
+/// honest process, and lets no call wait long: a timer interrupts each.
+pub(super) fn begin(lane: BorrowedFd<'_>) {
+    let lane = lane.as_raw_fd().cast_unsigned();
+    for (first, last) in [(0, lane - 1), (lane + 1, u32::MAX)] {
+        // SAFETY: a child of fork uses no other descriptor of its parent, and ends by _exit.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     }
     let action = SigAction::new(
         SigHandler::Handler(nothing),

@@ -74,7 +74,7 @@ fn attack(level: Level) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let tree = plant(level);
     let policy = tree.file("../adversary.toml", include_bytes!("policy.toml"));
-    let untouched = || Snapshot::of(tree.path()).without(|path| path.starts_with("work/rw"));
+    let untouched = || Snapshot::beside(tree.path(), |path| path.starts_with("work/rw"));
     let before = untouched();
     let (seed, seconds) = (seed(), seconds());
     println!("{level}: seed {seed}, {seconds} s");
@@ -88,8 +88,8 @@ fn attack(level: Level) {
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
         match line.as_str() {
-            "look before" => first = Broker::below(child.id()),
-            "look after" => last = Broker::below(child.id()),
+            "look before" => first = Broker::at_rest(child.id()),
+            "look after" => last = Broker::at_rest(child.id()),
             _ if seen.take(&line) => {}
             _ => println!("{level}: {line}"),
         }
@@ -124,6 +124,11 @@ fn attack(level: Level) {
         assert_eq!(
             before.descriptors, after.descriptors,
             "{level}: seed {seed}"
+        );
+        // It keeps that of the thread it asked last, where it asked one at all.
+        assert!(
+            after.processes.abs_diff(before.processes) <= 1,
+            "{level}: seed {seed}: {before:?} {after:?}"
         );
         assert!(
             after.threads <= before.threads + WORKERS,

@@ -2,13 +2,17 @@
 
 use std::{collections::BTreeMap, fmt, fs, time::Duration};
 
+const PIDFD: &str = "anon_inode:[pidfd]";
+
 /// A broker process.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Broker {
     /// Its number.
     pub(crate) process: u32,
-    /// Open descriptors, as the kernel names them.
+    /// Open descriptors but those of processes, as the kernel names them.
     pub(crate) descriptors: Vec<String>,
+    /// Open descriptors of processes.
+    pub(crate) processes: usize,
     /// Threads.
     pub(crate) threads: usize,
     /// Resident memory in KiB.
@@ -16,6 +20,27 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
+    /// As [`Broker::below`], between requests: honest processes go on asking.
+    pub(crate) fn at_rest(process: u32) -> Vec<Self> {
+        let looks = (0..100).map(|_| {
+            std::thread::sleep(Duration::from_millis(3));
+            Self::below(process)
+        });
+        let mut best: Vec<Self> = Vec::new();
+        for look in looks {
+            if best.len() != look.len() {
+                best = look;
+                continue;
+            }
+            for (best, broker) in best.iter_mut().zip(look) {
+                if broker.descriptors.len() <= best.descriptors.len() {
+                    *best = broker;
+                }
+            }
+        }
+        best
+    }
+
     /// Those among the descendants of a process: whoever holds a listener of notifications.
     pub(crate) fn below(process: u32) -> Vec<Self> {
         let mut found = Vec::new();
@@ -45,6 +70,9 @@ impl Broker {
             .map(|name| name.to_string_lossy().into_owned())
             .collect();
         descriptors.sort();
+        let open = descriptors.len();
+        descriptors.retain(|name| name != PIDFD);
+        let processes = open - descriptors.len();
         let listens = descriptors
             .iter()
             .any(|name| name == "anon_inode:seccomp notify");
@@ -55,6 +83,7 @@ impl Broker {
         listens.then(|| Self {
             process,
             descriptors,
+            processes,
             threads: fs::read_dir(entry("task")).map_or(0, Iterator::count),
             memory: resident.trim().trim_end_matches(" kB").parse().unwrap(),
         })
