@@ -256,3 +256,69 @@ fn replies_to_something_else_are_refused() {
         );
     }
 }
+
+/// Which paths of a request are judged is not left to whoever reads it.
+#[test]
+fn every_request_tells_all_its_paths() {
+    for operation in operations() {
+        let asked = request(operation);
+        let expected = match operation {
+            Operation::Rename | Operation::Link => 2,
+            Operation::Getcwd
+            | Operation::Lock
+            | Operation::Socket
+            | Operation::Connect
+            | Operation::Bind
+            | Operation::Listen
+            | Operation::Wait
+            | Operation::Forget
+            | Operation::Lane => 0,
+            _ => 1,
+        };
+        let paths = asked.paths();
+        let told = paths.iter().flatten().count();
+        assert_eq!(told, expected, "{operation:?}");
+        assert_eq!(paths[0].is_some(), told > 0, "{operation:?}");
+    }
+    let named = |bytes| doorward_protocol::request::PathArgument {
+        base: doorward_protocol::Base::WorkingDirectory,
+        bytes,
+    };
+    let (old, new) = (named(b"old"), named(b"new"));
+    let renaming = Request::Rename { old, new, flags: 0 };
+    assert_eq!(renaming.paths(), [Some(&old), Some(&new)]);
+}
+
+#[test]
+fn no_frame_is_written_where_its_header_or_body_has_no_room() {
+    let asked = request(Operation::Open);
+    let whole = request_frame(1, &asked).len();
+    for room in [0, 1, HEADER - 1, HEADER, whole - 1] {
+        let mut buffer = vec![0; room];
+        let written = encode_request(&mut buffer, 1, &asked);
+        assert!(
+            matches!(written, Err(CodecError::TooLong { .. })),
+            "{room}: {written:?}"
+        );
+    }
+    let mut buffer = vec![0; whole];
+    assert_eq!(encode_request(&mut buffer, 1, &asked), Ok(whole));
+}
+
+/// What host and broker of one build say to each other is read whole or not at all.
+#[test]
+fn what_is_trusted_is_read_whole_or_not_at_all() {
+    use doorward_protocol::codec::{decode_trusted, encode_trusted};
+    let said = (7u32, String::from("name"), vec![1u8, 2, 3]);
+    let mut bytes = encode_trusted(&said).unwrap();
+    assert_eq!(decode_trusted(&bytes), Ok(said));
+    for end in 0..bytes.len() {
+        let cut = decode_trusted::<(u32, String, Vec<u8>)>(&bytes[..end]);
+        assert!(matches!(cut, Err(CodecError::Malformed(_))), "{end}");
+    }
+    bytes.push(0);
+    assert_eq!(
+        decode_trusted::<(u32, String, Vec<u8>)>(&bytes),
+        Err(CodecError::Trailing(1))
+    );
+}

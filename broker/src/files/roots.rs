@@ -236,7 +236,50 @@ mod tests {
         assert_eq!(start("/home/a/b"), Some(3));
         assert_eq!(start("/home/ab"), Some(2));
         assert_eq!(start("/homes"), Some(1));
+        let mount = |text| roots.mount_of(&name(text));
+        assert_eq!(mount("/home/a/b"), name("/home/a"));
+        assert_eq!(mount("/home/ab"), name("/home"));
+        assert_eq!(mount("/homes"), AbsName::root());
+        // What is found again takes the place of what was known.
+        roots.remember(&name("/home/a"), &Arc::new(4), MountKind::Literal);
+        assert_eq!(start("/home/a/b"), Some(4));
         roots.forget();
         assert_eq!(start("/home/a"), Some(1));
+        assert_eq!(mount("/home/a"), AbsName::root());
+    }
+
+    #[test]
+    fn so_many_mounts_are_remembered_and_the_oldest_is_forgotten() {
+        let roots = Roots::new(0, None);
+        let of = |number: usize| name(&format!("/m{number}"));
+        for number in 1..=MOUNTS + 1 {
+            roots.remember(&of(number), &Arc::new(number), MountKind::Harmless);
+        }
+        let start = |number| roots.start(&of(number), false).map(|s| *s.pin);
+        assert_eq!(start(1), Some(0));
+        assert_eq!(start(2), Some(2));
+        assert_eq!(start(MOUNTS + 1), Some(MOUNTS + 1));
+    }
+
+    #[test]
+    fn a_scratch_that_is_the_root_of_its_mount_is_seen_from_walks_within_it_alone() {
+        let roots = Roots::new(1, Some((2, b"/".to_vec())));
+        assert!(roots.same(b"/a", &name("/tmp/a"), true));
+        assert!(!roots.same(b"/b", &name("/tmp/a"), true));
+        assert!(!roots.same(b"/a", &name("/srv/a"), true));
+        let within = name("/dev/shm/x");
+        assert_eq!(
+            roots.locate(b"/a", Some(&within)),
+            Some((name("/dev/shm/a"), true))
+        );
+        assert_eq!(roots.locate(b"/a", None), Some((name("/a"), false)));
+        assert_eq!(
+            roots.locate(b"/a", Some(&name("/srv"))),
+            Some((name("/a"), false))
+        );
+        assert_eq!(roots.seen(b"(unreachable)/a"), None);
+        assert!(!Roots::new(1, None).same(b"/a", &name("/tmp/a"), true));
+        assert!(Roots::<i32>::is_scratch(&within.parent()));
+        assert!(!Roots::<i32>::is_scratch(&within));
     }
 }

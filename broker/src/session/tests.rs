@@ -2,8 +2,10 @@
 
 use doorward_protocol::{
     Base, FileStat, Operation, Reply, Request,
+    codec::CodecError,
     frame::{self, FrameError, LONGEST_REQUEST_FRAME},
     hello::{Hello, Welcome},
+    lane::LaneError,
     operation::{Fronts, TABLE},
     request::PathArgument,
 };
@@ -242,6 +244,78 @@ fn what_completes_after_the_end_is_not_delivered() {
     assert_eq!(delivery, Delivery::Nothing);
     assert!(client.out.frame().is_empty());
     assert_eq!(client.session.handles(), 0);
+}
+
+/// A descriptor that cannot be sent leaves no handle behind, and is taken back once.
+#[test]
+fn a_grant_that_cannot_be_sent_is_taken_back() {
+    let mut client = Client::greeted();
+    assert!(client.session.is_ready() && !client.session.is_fresh());
+    assert_eq!(client.directory(1, 7), Ok(FIRST_HANDLE));
+    assert_eq!(client.session.handles(), 1);
+    let errno = Errno::NFILE;
+    client.session.take_back(errno, &mut client.out);
+    assert_eq!(client.session.handles(), 0);
+    assert_eq!(
+        frame::decode_reply(client.out.frame(), 0, Operation::Open, 1).unwrap(),
+        Reply::Errno(errno.raw_os_error())
+    );
+    client.session.take_back(errno, &mut client.out);
+    assert!(client.out.frame().is_empty());
+    // What was asked for without a handle has none to forget.
+    assert_eq!(client.directory(2, 8), Ok(FIRST_HANDLE + 1));
+    let frame = asks(3, &open(-1));
+    client.session.receive(&frame, 0, &mut client.out).unwrap();
+    let file = Completed {
+        reply: Reply::Descriptor { handle: None },
+        directory: None,
+    };
+    let delivery = client.session.complete(3, file, &mut client.out);
+    assert_eq!(delivery, Delivery::Send { descriptor: true });
+    client.session.take_back(errno, &mut client.out);
+    assert_eq!(client.session.handles(), 1);
+    assert_eq!(
+        frame::decode_reply(client.out.frame(), 0, Operation::Open, 3).unwrap(),
+        Reply::Errno(errno.raw_os_error())
+    );
+}
+
+/// A session that nobody greeted awaits the hello, and takes nothing once it is over.
+#[test]
+fn a_session_is_fresh_until_the_hello_and_not_ready_after_its_end() {
+    let mut client = Client::new();
+    assert!(client.session.is_fresh() && client.session.is_ready());
+    client.session.end();
+    assert!(!client.session.is_fresh() && !client.session.is_ready());
+}
+
+/// Counts and records tell violations apart by these names.
+#[test]
+fn violations_are_told_apart_by_their_names() {
+    let codec = || CodecError::Trailing(1);
+    let all = [
+        Violation::Frame(FrameError::UnknownCode(1)),
+        Violation::Record(LaneError::Gone),
+        Violation::BeforeHello,
+        Violation::SecondHello,
+        Violation::Magic,
+        Violation::Version(2),
+        Violation::Size(1),
+        Violation::Reply(codec()),
+        Violation::OtherFront("getcwd"),
+        Violation::RepeatedId(1),
+        Violation::TooMany,
+        Violation::NotReading,
+        Violation::Over,
+    ];
+    let names: std::collections::BTreeSet<&str> = all.iter().map(Violation::name).collect();
+    assert_eq!(names.len(), all.len());
+    for violation in &all {
+        let name = violation.name();
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        assert!(name.bytes().all(plain), "{name}");
+        assert!(!violation.to_string().is_empty());
+    }
 }
 
 /// I-30: what a service answers is held to its row before a client sees it.

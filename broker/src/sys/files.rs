@@ -93,6 +93,23 @@ pub(crate) fn borrow_for_test<T>(number: i32, lend: impl FnOnce(BorrowedFd<'_>) 
     lend(descriptor)
 }
 
+/// Takes a lease of an open file: whoever opens it then has to wait until it is closed.
+#[cfg(test)]
+pub(crate) fn lease_for_test(file: &std::fs::File) -> std::io::Result<()> {
+    /// fcntl(2): which signal tells of a lease that is to end.
+    const F_SETSIG: i32 = 10;
+    let number = file.as_raw_fd();
+    // Being told of it by SIGIO would end the process.
+    // SAFETY: no memory is passed, and the descriptor is open.
+    let told = unsafe { libc::fcntl(number, F_SETSIG, libc::SIGURG) };
+    // SAFETY: as above.
+    let taken = unsafe { libc::fcntl(number, libc::F_SETLEASE, libc::F_WRLCK) };
+    match (told, taken) {
+        (0, 0) => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
 /// Runs `child` in a child process, which then ends with its answer as exit status.
 #[cfg(test)]
 pub(crate) fn fork_for_test(child: impl FnOnce() -> i32) -> nix::unistd::Pid {

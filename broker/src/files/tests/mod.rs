@@ -3,6 +3,7 @@
 mod attacks;
 mod changing;
 mod reading;
+mod refused;
 
 use std::{
     fs,
