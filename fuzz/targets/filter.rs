@@ -208,6 +208,7 @@ fn policy(from: &mut Unstructured<'_>) -> Result<()> {
         notify: from.arbitrary()?,
         network_namespace: from.arbitrary()?,
         processes: from.arbitrary()?,
+        zygote: false,
     };
     let program = match Filter::assemble(&request) {
         Ok(program) => program,

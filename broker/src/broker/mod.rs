@@ -37,7 +37,7 @@ use crate::{
     front::Context,
     launcher::{
         self, Entry, Launch, LaunchError, Launched, Namespaces, Nest, Programs, Rising, Task, View,
-        ViewRequest, launch,
+        ViewRequest, WorkerFilters, launch,
     },
     layers,
     limits::{self, Facts, Held, LimitError},
@@ -268,9 +268,13 @@ fn serve(
     let confined = |(step, errno)| BrokerError::Confine(step, errno);
     let filter = confine::filter(policies).map_err(confined)?;
     let workers = matches!(start.job, Job::Workers { .. });
-    let mut theirs = match workers {
-        true => launcher::worker_filter(&start.policy, notify)?,
-        false => launcher::filter(&start.policy, notify, true)?,
+    let mut of_workers = None;
+    let mut theirs = if workers {
+        let filters = WorkerFilters::of(&start.policy, notify)?;
+        of_workers = filters.behind;
+        filters.filter
+    } else {
+        launcher::filter(&start.policy, notify, true)?
     };
     let view = rising.finish(&request)?;
     if view.is_none() && !workers {
@@ -298,10 +302,12 @@ fn serve(
         spawns: api && !workers && starts_programs(&policy),
         others: &start.others,
         limits,
-        nest: streams
-            .orders
-            .as_ref()
-            .map(|orders| Nest { orders, places }),
+        prepared: false,
+        nest: streams.orders.as_ref().map(|orders| Nest {
+            orders,
+            places,
+            behind: of_workers.as_ref(),
+        }),
     })?;
     // What the sandboxee closes is not to stay open here.
     drop((streams.standard, streams.orders, view, expendable));

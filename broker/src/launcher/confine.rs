@@ -9,7 +9,7 @@ use caps::{CapSet, Capability, errors::CapsError};
 use doorward_policy::{
     AbsName, Policy,
     filter::{Arch, Filter, FilterRequest, Instruction},
-    policy::CodeMap,
+    policy::{CodeMap, SystemCalls},
 };
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
@@ -38,19 +38,38 @@ pub(crate) fn filter(policy: &Policy, notify: bool, separate: bool) -> Result<Fi
         notify,
         network_namespace: separate,
         processes: true,
+        zygote: false,
     })?)
 }
 
-/// The filter of workers. Namespaces are theirs together, so none may reach by them what is
+/// The filters of workers. Namespaces are theirs together, so none may reach by them what is
 /// another's; and each is one process, so that nothing is left of it when that has ended.
-pub(crate) fn worker_filter(policy: &Policy, notify: bool) -> Result<Filter, LaunchError> {
-    Ok(Filter::assemble(&FilterRequest {
-        policy,
-        arch: Arch::native(),
-        notify,
-        network_namespace: false,
-        processes: false,
-    })?)
+///
+/// Loading a filter costs more than all else of a fork. So where there is no listener, of which
+/// each needs its own, the zygote loads the most of it, and a worker only what it needs less.
+#[derive(Debug)]
+pub(crate) struct WorkerFilters {
+    /// The whole, or the zygote's.
+    pub(crate) filter: Filter,
+    /// What a worker loads behind the zygote's.
+    pub(crate) behind: Option<Filter>,
+}
+
+impl WorkerFilters {
+    pub(crate) fn of(policy: &Policy, notify: bool) -> Result<Self, LaunchError> {
+        let zygote = !notify && policy.system_calls == SystemCalls::default();
+        let arch = Arch::native();
+        let filter = Filter::assemble(&FilterRequest {
+            policy,
+            arch,
+            notify,
+            network_namespace: false,
+            processes: zygote,
+            zygote,
+        })?;
+        let behind = zygote.then(|| Filter::behind_zygote(arch)).transpose()?;
+        Ok(Self { filter, behind })
+    }
 }
 
 /// The init gives up what it does not need; it reads nothing that a sandboxee writes.
@@ -104,6 +123,17 @@ pub(super) fn become_sandboxee(launch: &Launch<'_>, report: Report, lane: Option
     }
 }
 
+/// What the zygote does once for all its workers.
+pub(super) fn zygote(launch: &Launch<'_>) -> Result<(), Step> {
+    let named = |step: &'static str| move |errno: Errno| (step, errno);
+    session_keyring();
+    if !control::is_off(Defence::Capabilities) {
+        capabilities().map_err(named("dropping capabilities"))?;
+    }
+    process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(named("setting no_new_privs"))?;
+    load(launch.filter, false).map(drop)
+}
+
 /// Locks this process down and lets it serve its host; the exit status.
 pub(super) fn become_worker(
     launch: &Launch<'_>,
@@ -119,7 +149,7 @@ pub(super) fn become_worker(
             .chain(lane.iter().chain(&theirs).map(OwnedFd::as_fd))
             .collect();
         confine(launch, &kept)?;
-        let (_, listener) = filtered(launch)?;
+        let listener = load(launch.filter, launch.notify)?;
         arrivals
             .arrived(lane.as_ref(), listener.as_ref())
             .map_err(|errno| ("handing over to the broker", errno))?;
@@ -166,18 +196,23 @@ fn filtered(launch: &Launch<'_>) -> Result<(OwnedFd, Option<OwnedFd>), Step> {
     let own = rustix::process::getpid();
     let program = rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty())
         .map_err(|errno| ("opening the own process", errno))?;
+    Ok((program, load(launch.filter, launch.notify)?))
+}
+
+/// Loads a filter and tries whether it holds; its listener, if it is to have one.
+fn load(filter: &Filter, notify: bool) -> Result<Option<OwnedFd>, Step> {
     let open = control::is_off(Defence::SystemCalls);
     let loaded = if open {
-        refusing_nothing(launch.filter)
+        refusing_nothing(filter)
     } else {
-        launch.filter.instructions().to_vec()
+        filter.instructions().to_vec()
     };
-    let listener = process::load_filter(&loaded, launch.notify)
+    let listener = process::load_filter(&loaded, notify)
         .map_err(|errno| ("loading the system-call filter", errno))?;
     if !open {
         probe().map_err(|step| (step, Errno::PERM))?;
     }
-    Ok((program, listener))
+    Ok(listener)
 }
 
 /// A filter that notifies as this one does, and allows what it refuses.
@@ -200,9 +235,8 @@ fn confine(launch: &Launch<'_>, kept: &[BorrowedFd<'_>]) -> Result<(), Step> {
     rustix::process::setsid().map_err(named("making a session"))?;
     process::default_signals().map_err(named("setting signals back"))?;
     streams(launch).map_err(named("connecting the standard streams"))?;
-    if !control::is_off(Defence::SessionKeyring) {
-        // A kernel may have none, and a container refuse it: the filter holds keys as well.
-        let _without = process::new_session_keyring();
+    if !launch.prepared {
+        session_keyring();
     }
     let separate = Namespaces::of(launch.view);
     launch
@@ -214,7 +248,7 @@ fn confine(launch: &Launch<'_>, kept: &[BorrowedFd<'_>]) -> Result<(), Step> {
         .limits
         .restrict(separate)
         .map_err(named("setting limits"))?;
-    if !control::is_off(Defence::Capabilities) {
+    if !launch.prepared && !control::is_off(Defence::Capabilities) {
         capabilities().map_err(named("dropping capabilities"))?;
     }
     process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(named("setting no_new_privs"))?;
@@ -227,6 +261,14 @@ fn confine(launch: &Launch<'_>, kept: &[BorrowedFd<'_>]) -> Result<(), Step> {
         return Ok(());
     }
     landlock(launch).map_err(named("entering the Landlock domain"))
+}
+
+/// A session keyring with nothing in it. A kernel may have none, and a container refuse it: the
+/// filter holds keys as well.
+fn session_keyring() {
+    if !control::is_off(Defence::SessionKeyring) {
+        let _without = process::new_session_keyring();
+    }
 }
 
 /// Standard input, output and error; a terminal becomes the controlling one.

@@ -36,7 +36,7 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, socketpair},
 };
 
-pub(crate) use confine::{bounding_set, capabilities, filter, worker_filter};
+pub(crate) use confine::{WorkerFilters, bounding_set, capabilities, filter};
 pub use entry::{Entry, Sandboxee};
 pub(crate) use namespaces::Namespaces;
 pub(crate) use orders::Orders;
@@ -93,6 +93,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) others: &'a [(String, Policy)],
     /// What holds its limits.
     pub(crate) limits: &'a Held,
+    /// Whether its zygote did already what is done but once for all workers.
+    pub(crate) prepared: bool,
     /// What a zygote is given.
     pub(crate) nest: Option<Nest<'a>>,
 }
@@ -104,6 +106,8 @@ pub(crate) struct Nest<'a> {
     pub(crate) orders: &'a OwnedFd,
     /// What holds the limits of each.
     pub(crate) places: &'a [Held],
+    /// What each loads behind the filter of the zygote.
+    pub(crate) behind: Option<&'a Filter>,
 }
 
 /// Why nothing was started.

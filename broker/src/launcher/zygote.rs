@@ -57,7 +57,7 @@ pub(super) fn run(
     let mut zygote = Zygote {
         launch,
         entry,
-        places: nest.places,
+        nest,
         orders: Orders::new(orders),
         arrivals,
         ended,
@@ -72,6 +72,9 @@ pub(super) fn run(
     zygote
         .keep_only(report.as_fd(), own.as_fd())
         .map_err(|errno| failed("closing descriptors", errno))?;
+    if nest.behind.is_some() {
+        confine::zygote(launch).map_err(|(step, errno)| failed(step, errno))?;
+    }
     report
         .ready(own.as_fd(), None)
         .map_err(|errno| failed("handing over to the broker", errno))?;
@@ -87,8 +90,7 @@ pub(super) fn run(
 struct Zygote<'a> {
     launch: &'a Launch<'a>,
     entry: Entry,
-    /// What holds the limits of each worker that there can be at a time.
-    places: &'a [Held],
+    nest: &'a Nest<'a>,
     orders: Orders,
     /// Where a worker's lane and listener go to the broker.
     arrivals: OwnedFd,
@@ -115,7 +117,7 @@ impl Zygote<'_> {
         ]
         .into_iter()
         .chain(self.launch.streams.iter().map(OwnedFd::as_fd))
-        .chain(self.places.iter().flat_map(Held::entrances))
+        .chain(self.nest.places.iter().flat_map(Held::entrances))
         .collect();
         process::close_all_but(&kept)
     }
@@ -177,7 +179,7 @@ impl Zygote<'_> {
     }
 
     fn start(&mut self, number: u32, place: usize, host: doorward_sandboxee::worker::Host) {
-        let Some(limits) = self.places.get(place) else {
+        let Some(limits) = self.nest.places.get(place) else {
             return host.failed("the zygote has no such place");
         };
         match process::fork() {
@@ -185,6 +187,8 @@ impl Zygote<'_> {
             Ok(None) => {
                 let launch = Launch {
                     task: Task::Workers(self.entry),
+                    filter: self.nest.behind.unwrap_or(self.launch.filter),
+                    prepared: self.nest.behind.is_some(),
                     limits,
                     nest: None,
                     ..*self.launch

@@ -27,6 +27,28 @@ const SHARED_EXECUTABLE: &[(&str, u8, u64)] = &[("shmat", 2, SHM_EXEC)];
 const SHM_EXEC: u64 = 0o100_000;
 const FAST_OPEN: u64 = 0x2000_0000;
 
+/// Calls by which a zygote locks down what it forks.
+const PREPARING: &[&str] = &[
+    "seccomp",
+    "landlock_create_ruleset",
+    "landlock_add_rule",
+    "landlock_restrict_self",
+];
+/// So does setsockopt(2) with this option of `SOL_SOCKET`: whoever sends descriptors is refused.
+const PASS_RIGHTS: u64 = 83;
+
+/// What a worker loads behind the filter of its zygote.
+pub(super) fn behind_zygote(arch: Arch) -> Result<Filter, FilterError> {
+    let mut classes = Classes::new(arch);
+    classes.allow("clone", &[masked(0, THREAD, THREAD)]);
+    for name in PREPARING.iter().chain(FORKS).chain(&["clone"]) {
+        classes.add(Outcome::Errno(1), name, &[]);
+    }
+    let option = [low(1, 1), low(2, PASS_RIGHTS)];
+    classes.add(Outcome::Errno(92), "setsockopt", &option);
+    classes.link(Outcome::Allow)
+}
+
 struct Draft<'a> {
     request: &'a FilterRequest<'a>,
     classes: Classes,
@@ -38,12 +60,13 @@ pub(super) fn assemble(request: &FilterRequest<'_>) -> Result<Filter, FilterErro
         classes: Classes::new(request.arch),
     };
     draft.policy()?;
+    draft.preparing();
     draft.allowed();
     draft.by_argument();
     draft.notified();
     draft.refused();
     // The last word is ENOSYS, so that libc can fall back.
-    draft.classes.link(38)
+    draft.classes.link(Outcome::Errno(38))
 }
 
 impl Draft<'_> {
@@ -93,6 +116,17 @@ impl Draft<'_> {
             self.allow(name, &[]);
         }
         Ok(())
+    }
+
+    /// What a zygote does before its worker begins.
+    fn preparing(&mut self) {
+        if !self.request.zygote {
+            return;
+        }
+        for name in PREPARING {
+            self.allow(name, &[]);
+        }
+        self.allow("setsockopt", &[low(1, 1), low(2, PASS_RIGHTS)]);
     }
 
     /// Calls without argument rules come first, so that the kernel's bitmap serves them.

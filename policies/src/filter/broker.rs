@@ -200,5 +200,5 @@ pub(super) fn assemble(arch: Arch, needs: Needs) -> Result<Filter, FilterError> 
     draft.allow("clone", &[masked(0, NEW_NAMESPACES, 0)]);
     // Its flags lie behind a pointer; libc falls back to clone.
     draft.add(Outcome::Errno(38), "clone3", &[]);
-    draft.link(1)
+    draft.link(Outcome::Errno(1))
 }

@@ -147,9 +147,8 @@ impl Classes {
         self.add(Outcome::Allow, name, tests);
     }
 
-    /// The program; what no class knows gets this errno.
-    pub(super) fn link(self, errno: u32) -> Result<Filter, FilterError> {
-        let unknown = Outcome::Errno(errno);
+    /// The program; what no class knows gets `unknown`.
+    pub(super) fn link(self, unknown: Outcome) -> Result<Filter, FilterError> {
         // From which number on there is which code.
         let mut ranges: Vec<(u32, Vec<Instruction>)> = vec![(0, vec![give(unknown)])];
         let mut begin = |number: u32, code: Vec<Instruction>| match ranges.last_mut() {

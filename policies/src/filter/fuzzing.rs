@@ -50,5 +50,5 @@ pub fn filter(
         let tests: Vec<Test> = conditions.iter().map(|one| one.test()).collect();
         classes.add(outcome, name, &tests);
     }
-    classes.link(errno)
+    classes.link(Outcome::Errno(errno))
 }

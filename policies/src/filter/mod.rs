@@ -109,6 +109,9 @@ pub struct FilterRequest<'a> {
     pub network_namespace: bool,
     /// Whether it may make processes; threads it may make anyway.
     pub processes: bool,
+    /// Whether it is a zygote's, which may also lock down what it forks; a worker loads
+    /// [`Filter::behind_zygote`] behind it. No policy with `[syscalls]` of its own has one.
+    pub zygote: bool,
 }
 
 /// Why there is no filter.
@@ -142,6 +145,15 @@ impl Filter {
     /// [`FilterError`] says what the policy asks for that cannot be.
     pub fn assemble(request: &FilterRequest<'_>) -> Result<Self, FilterError> {
         assemble::assemble(request)
+    }
+
+    /// Assembles what a worker loads behind the filter of its zygote: both together say what a
+    /// filter without `processes` says.
+    ///
+    /// # Errors
+    /// [`FilterError`] when seccompiler refuses it.
+    pub fn behind_zygote(arch: Arch) -> Result<Self, FilterError> {
+        assemble::behind_zygote(arch)
     }
 
     /// Assembles the broker's own filter, of what the operation table says its services need

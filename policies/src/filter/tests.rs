@@ -31,6 +31,7 @@ fn filter(policy: &Policy, arch: Arch, notify: bool) -> Filter {
         notify,
         network_namespace: true,
         processes: true,
+        zygote: false,
     };
     Filter::assemble(&request).unwrap()
 }
@@ -200,6 +201,7 @@ fn a_memory_file_never_becomes_executable() {
             notify: true,
             network_namespace,
             processes: true,
+            zygote: false,
         })
         .unwrap()
     };
@@ -236,6 +238,7 @@ fn the_policy_opens_and_closes_calls_but_not_the_hard_ones() {
             notify: true,
             network_namespace: true,
             processes: true,
+            zygote: false,
         };
         assert!(
             matches!(Filter::assemble(&request), Err(FilterError::Forbidden(_))),
@@ -249,6 +252,7 @@ fn the_policy_opens_and_closes_calls_but_not_the_hard_ones() {
         notify: true,
         network_namespace: true,
         processes: true,
+        zygote: false,
     };
     assert!(matches!(
         Filter::assemble(&request),
@@ -368,6 +372,7 @@ fn shared_memory_is_never_executable_and_never_the_host_s() {
                 notify: true,
                 network_namespace,
                 processes: true,
+                zygote: false,
             })
             .unwrap();
             let plainly = ask(&filter, "shmat", [0, 0, 0, 0, 0, 0]);

@@ -6,6 +6,9 @@
  *   floor notify             the same client behind a bare notification loop, both on one CPU
  *   floor lane [N]           "open" over a SEQPACKET lane with SCM_RIGHTS, both on one CPU; or
  *                            N such pairs at once, all on that CPU
+ *   floor worker             "fork COUNT", "exec COUNT" or "round COUNT" on a line of its input: a
+ *                            child that exits, one that executes /bin/true, and a record to a
+ *                            child and back
  *   floor start DIR... -- P  makes the namespaces and the view of a sandbox, and starts P
  */
 #define _GNU_SOURCE
@@ -354,6 +357,61 @@ static int start(char **words)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
 }
 
+static void fork_once(char *const *program)
+{
+	pid_t child = fork();
+
+	need(child >= 0, "fork");
+	if (child == 0) {
+		if (program)
+			execv(program[0], program);
+		_exit(program != NULL);
+	}
+	need(waitpid(child, NULL, 0) == child, "waitpid");
+}
+
+static void echo(int socket)
+{
+	char record[256];
+	ssize_t length;
+
+	while ((length = recv(socket, record, sizeof(record), 0)) > 0)
+		if (send(socket, record, length, MSG_NOSIGNAL) != length)
+			break;
+	_exit(0);
+}
+
+static int worker(void)
+{
+	char *const program[] = { "/bin/true", NULL };
+	char line[128], what[32], record[40] = "record";
+	int ends[2];
+	long count;
+
+	on_one_cpu();
+	need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0, "socketpair");
+	if (fork() == 0) {
+		close(ends[0]);
+		echo(ends[1]);
+	}
+	close(ends[1]);
+	while (fgets(line, sizeof(line), stdin) && sscanf(line, "%31s %ld", what, &count) == 2) {
+		int64_t begun = now();
+
+		for (long done = 0; done < count; done++) {
+			if (strcmp(what, "round") == 0) {
+				need(send(ends[0], record, sizeof(record), 0) > 0, "send");
+				need(recv(ends[0], record, sizeof(record), 0) > 0, "recv");
+			} else {
+				fork_once(strcmp(what, "exec") == 0 ? program : NULL);
+			}
+		}
+		printf("%lld\n", (long long)(now() - begun));
+		fflush(stdout);
+	}
+	return 0;
+}
+
 int main(int count, char **words)
 {
 	const char *part = count > 1 ? words[1] : "";
@@ -364,8 +422,10 @@ int main(int count, char **words)
 		return notify();
 	if (strcmp(part, "lane") == 0)
 		return lane(count > 2 ? atoi(words[2]) : 1);
+	if (strcmp(part, "worker") == 0)
+		return worker();
 	if (strcmp(part, "start") == 0)
 		return start(words + 2);
-	fprintf(stderr, "floor: ask, notify, lane or start\n");
+	fprintf(stderr, "floor: ask, notify, lane, worker or start\n");
 	return 2;
 }

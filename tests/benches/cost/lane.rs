@@ -19,10 +19,10 @@ use doorward_sandboxee::{Client as Lane, Mode, OFlags};
 use crate::{Place, client::Client, group};
 
 /// The sandboxee of this bench.
-pub(crate) const ENTRIES: &[Entry] = &[Entry {
+pub(crate) const ENTRY: Entry = Entry {
     name: "ask",
     run: ask,
-}];
+};
 
 /// Speaks what `floor.c` says of `ask`, over its lane, or over as many lanes at once as
 /// its argument says.

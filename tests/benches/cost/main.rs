@@ -11,6 +11,7 @@ mod client;
 mod lane;
 mod start;
 mod table;
+mod worker;
 
 use std::{
     path::{Path, PathBuf},
@@ -97,6 +98,27 @@ const ROWS: &[Row] = &[
         1.35,
     ),
     row(
+        "a fresh worker and a call / fork and exit",
+        "worker/fresh",
+        "worker/fork floor",
+        3.0,
+        2.0,
+    ),
+    row(
+        "a lease of a warm worker / fork and exec",
+        "worker/lease",
+        "worker/exec floor",
+        1.0,
+        0.1,
+    ),
+    row(
+        "a call of a worker / a record and back",
+        "worker/call",
+        "worker/round floor",
+        2.0,
+        1.25,
+    ),
+    row(
         "start of true / bubblewrap",
         "start/true",
         "start/true bubblewrap",
@@ -134,6 +156,9 @@ const fn row(
         reach,
     }
 }
+
+/// The sandboxees of the benches.
+const ENTRIES: &[doorward::Entry] = &[lane::ENTRY, worker::ENTRY];
 
 /// Where the benches run, and what they have measured.
 struct Place {
@@ -213,7 +238,7 @@ fn notify(criterion: &mut Criterion, place: &Place, name: &str) {
 }
 
 fn main() {
-    doorward::init(lane::ENTRIES);
+    doorward::init(ENTRIES);
     let mut criterion = Criterion::default().configure_from_args();
     let place = Place::make();
     lane::bench(&mut criterion, &place, "lane");
@@ -223,6 +248,7 @@ fn main() {
         lane::bench(&mut criterion, &place, "lane busy");
         notify(&mut criterion, &place, "notify busy");
     }
+    worker::bench(&mut criterion, &place);
     start::bench(&mut criterion, &place);
     criterion.final_summary();
     place.times.print(ROWS);

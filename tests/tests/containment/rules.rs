@@ -36,6 +36,7 @@ fn filter(profile: &str, tree: &Tree) -> Filter {
         notify: policy.front != Front::Api,
         network_namespace: Level::WITH_VIEW.contains(&tree.level()),
         processes: true,
+        zygote: false,
     })
     .unwrap()
 }

@@ -49,6 +49,7 @@ fn filter(bench: &Bench) -> Filter {
         notify: true,
         network_namespace: Level::WITH_VIEW.contains(&bench.tree.level()),
         processes: true,
+        zygote: false,
     })
     .unwrap()
 }

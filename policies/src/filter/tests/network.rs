@@ -48,6 +48,7 @@ impl Place {
             notify: true,
             network_namespace: self.namespace,
             processes: true,
+            zygote: false,
         })
         .unwrap()
     }

@@ -75,6 +75,7 @@ pub(super) fn requests(policy: &Policy) -> impl Iterator<Item = FilterRequest<'_
                 notify: bits & 1 != 0,
                 network_namespace: bits & 2 != 0,
                 processes: bits & 4 != 0,
+                zygote: false,
             })
         })
 }
@@ -260,6 +261,65 @@ fn every_filter_means_what_policy_groups_and_table_say() {
     }
     println!("{filters} filters of sandboxees: {asked} calls mean what they should");
     assert_eq!(filters, 8 * 16);
+}
+
+/// The kernel takes the strictest of two, and of two errnos the one loaded last.
+fn together(first: Action, last: Action) -> Action {
+    let strict = |action| match action {
+        Action::Kill => 3,
+        Action::Errno(_) => 2,
+        Action::Notify => 1,
+        _ => 0,
+    };
+    if strict(last) >= strict(first) {
+        last
+    } else {
+        first
+    }
+}
+
+#[test]
+fn a_zygote_s_filter_and_the_one_behind_it_mean_what_a_worker_s_does() {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut opened = 0;
+    for (name, policy) in policies() {
+        if policy.system_calls != crate::policy::SystemCalls::default() {
+            continue;
+        }
+        for arch in [Arch::X86_64, Arch::Aarch64] {
+            let worker = FilterRequest {
+                policy: &policy,
+                arch,
+                notify: false,
+                network_namespace: false,
+                processes: false,
+                zygote: false,
+            };
+            let zygote = FilterRequest {
+                processes: true,
+                zygote: true,
+                ..worker
+            };
+            let (first, last) = (
+                Filter::assemble(&zygote).unwrap(),
+                Filter::behind_zygote(arch).unwrap(),
+            );
+            let worker = Filter::assemble(&worker).unwrap();
+            for call in calls(arch, &mut random, 40) {
+                let (a, b) = (first.evaluate(&call), last.evaluate(&call));
+                let due = worker.evaluate(&call);
+                assert_eq!(
+                    together(a, b),
+                    due,
+                    "{name} {:?} {call:x?}",
+                    arch.name(call.number)
+                );
+                opened += u32::from(a != due);
+            }
+        }
+    }
+    // The control: alone the first says more.
+    assert!(opened > 100, "{opened}");
 }
 
 #[test]
