@@ -136,7 +136,7 @@ pub(crate) enum LaunchError {
     #[error("namespaces cannot be had here; `doorward doctor` tells why")]
     Unavailable,
     /// The lock-down did not come to its end.
-    #[error("the sandboxee was not locked down within ten seconds; is this machine out of memory?")]
+    #[error("the sandbox was not ready within ten seconds; is this machine out of memory?")]
     Late,
     /// The launcher ended without a word.
     #[error("the launcher ended before the sandboxee was locked down")]
@@ -193,7 +193,7 @@ pub(crate) struct Launching {
 impl Launching {
     /// Waits until it is locked down.
     pub(crate) fn ready(self) -> Result<Launched, LaunchError> {
-        let ready = report::ready(self.setup.as_fd())?;
+        let ready = report::ready(self.setup.as_fd(), report::PATIENCE)?;
         Ok(Launched {
             listener: ready.listener,
             lane: self.lane,

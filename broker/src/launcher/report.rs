@@ -161,11 +161,11 @@ impl AsFd for Report {
 }
 
 /// How long each step of a start may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits until there is something to receive; an interruption begins the wait anew.
-fn await_message(socket: BorrowedFd<'_>) -> Result<(), Errno> {
-    let timeout = Timespec::try_from(PATIENCE).map_err(|_| Errno::INVAL)?;
+fn await_message(socket: BorrowedFd<'_>, limit: Duration) -> Result<(), Errno> {
+    let timeout = Timespec::try_from(limit).map_err(|_| Errno::INVAL)?;
     loop {
         let mut waited = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
         match poll(&mut waited, Some(&timeout)) {
@@ -176,15 +176,19 @@ fn await_message(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     }
 }
 
-/// Waits until the sandboxee is locked down.
-pub(super) fn ready(socket: BorrowedFd<'_>) -> Result<Ready, LaunchError> {
+fn late(errno: Errno) -> LaunchError {
+    match errno {
+        Errno::TIMEDOUT => LaunchError::Late,
+        errno => LaunchError::Socket(errno),
+    }
+}
+
+/// Waits until the sandboxee is locked down, no longer than `limit`.
+pub(super) fn ready(socket: BorrowedFd<'_>, limit: Duration) -> Result<Ready, LaunchError> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = [0_u8; 256];
-    await_message(socket).map_err(|errno| match errno {
-        Errno::TIMEDOUT => LaunchError::Late,
-        errno => LaunchError::Socket(errno),
-    })?;
+    await_message(socket, limit).map_err(late)?;
     let received = loop {
         match recvmsg(
             socket,
@@ -211,9 +215,17 @@ pub(super) fn ready(socket: BorrowedFd<'_>) -> Result<Ready, LaunchError> {
     }
 }
 
-/// Whether the message says that the view stands.
-pub(super) fn built(message: &[u8]) -> Result<(), LaunchError> {
-    match message.split_first() {
+/// Waits until the view stands, no longer than `limit`.
+pub(super) fn built(socket: BorrowedFd<'_>, limit: Duration) -> Result<(), LaunchError> {
+    await_message(socket, limit).map_err(late)?;
+    let mut bytes = [0_u8; 256];
+    let count = loop {
+        match rustix::net::recv(socket, &mut bytes, RecvFlags::empty()) {
+            Err(Errno::INTR) => {}
+            other => break other.map_err(LaunchError::Socket)?.0,
+        }
+    };
+    match bytes.get(..count).unwrap_or_default().split_first() {
         Some((&BUILT, _)) => Ok(()),
         Some((&UNAVAILABLE, _)) => Err(LaunchError::Unavailable),
         Some((&FAILED, rest)) => Err(failure(rest)),
@@ -239,7 +251,7 @@ fn errno_of(bytes: &[u8]) -> Option<Errno> {
 /// Waits until the program runs: the errno if exec, or a step after the filter, failed, or
 /// took too long.
 pub(crate) fn exec_failure(socket: BorrowedFd<'_>) -> Option<Errno> {
-    if let Err(errno) = await_message(socket) {
+    if let Err(errno) = await_message(socket, PATIENCE) {
         return Some(errno);
     }
     let mut bytes = [0_u8; 256];
@@ -261,5 +273,51 @@ pub(crate) fn wait_status(pipe: &OwnedFd) -> Option<i32> {
             Ok(4) => return Some(i32::from_ne_bytes(bytes)),
             _ => return None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(100);
+
+    fn pair() -> (OwnedFd, Report) {
+        let flags = SocketFlags::CLOEXEC;
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+        (ours, Report::new(theirs))
+    }
+
+    #[test]
+    fn who_says_nothing_is_waited_for_so_long_and_no_longer() {
+        let (ours, _theirs) = pair();
+        let started = Instant::now();
+        assert!(matches!(built(ours.as_fd(), SHORT), Err(LaunchError::Late)));
+        assert!(matches!(ready(ours.as_fd(), SHORT), Err(LaunchError::Late)));
+        let taken = started.elapsed();
+        assert!(
+            taken >= SHORT * 2 && taken < Duration::from_secs(5),
+            "{taken:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_said_or_left_unsaid_is_heard_at_once() {
+        let (ours, theirs) = pair();
+        theirs.built();
+        built(ours.as_fd(), PATIENCE).unwrap();
+        theirs.failed("a step", Errno::NOSPC);
+        let told = built(ours.as_fd(), PATIENCE).unwrap_err().to_string();
+        assert!(told.starts_with("a step failed"), "{told}");
+        theirs.ready(ours.as_fd(), None).unwrap();
+        assert!(ready(ours.as_fd(), PATIENCE).unwrap().listener.is_none());
+        drop(theirs);
+        let lost = ready(ours.as_fd(), PATIENCE);
+        assert!(matches!(lost, Err(LaunchError::Lost)));
     }
 }

@@ -218,7 +218,7 @@ impl Programs {
             SendFlags::NOSIGNAL,
         )?;
         drop(theirs);
-        let ready = report::ready(ours.as_fd()).map_err(|error| match error {
+        let ready = report::ready(ours.as_fd(), report::PATIENCE).map_err(|error| match error {
             super::LaunchError::Step { errno, .. } => errno,
             _ => Errno::AGAIN,
         })?;

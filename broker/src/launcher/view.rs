@@ -9,7 +9,7 @@ use std::{
     ffi::CString,
     io::{self, Read, Write},
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::{ffi::OsStrExt, net::UnixStream},
     },
     path::{Path, PathBuf},
@@ -20,7 +20,10 @@ use doorward_protocol::codec::{decode_trusted, encode_trusted};
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
-    sys::wait::waitpid,
+    sys::{
+        signal::{Signal, kill},
+        wait::waitpid,
+    },
     unistd::Pid,
 };
 use rustix::{
@@ -30,7 +33,11 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, LaunchError, Report, report, step};
+use super::{
+    Failure, LaunchError, Report,
+    report::{self, PATIENCE},
+    step,
+};
 use crate::sys::process;
 
 /// Where the new root is put together; any directory that exists would do.
@@ -147,6 +154,7 @@ impl Rising {
     fn begin(user: bool) -> Result<Self, LaunchError> {
         let socket = |error: io::Error| LaunchError::Socket(errno(&error));
         let (ours, theirs) = UnixStream::pair().map_err(socket)?;
+        ours.set_write_timeout(Some(PATIENCE)).map_err(socket)?;
         match process::fork().map_err(LaunchError::Fork)? {
             Some(builder) => Ok(Self {
                 user,
@@ -169,6 +177,7 @@ impl Rising {
             Ok(()) => Ok(()),
             // It has said by now why it ended.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(LaunchError::Late),
             Err(error) => Err(LaunchError::Socket(errno(&error))),
         }
     }
@@ -192,8 +201,14 @@ impl Rising {
     }
 
     fn raised(self) -> Result<View, LaunchError> {
-        let view = ready(self.socket.as_fd()).and_then(|()| View::hold(self.builder, self.user));
+        let view = report::built(self.socket.as_fd(), PATIENCE)
+            .and_then(|()| View::hold(self.builder, self.user));
         drop(self.socket);
+        if matches!(view, Err(LaunchError::Late)) {
+            // What hangs in the kernel may not even die; nobody waits for it.
+            let _gone = kill(self.builder, Signal::SIGKILL);
+            return view;
+        }
         // The keeper reaps the one that it has forked.
         let _ended = waitpid(self.builder, None);
         view
@@ -237,18 +252,6 @@ fn asked(mut socket: &UnixStream) -> Option<ViewRequest> {
     let mut body = vec![0_u8; usize::try_from(u64::from_ne_bytes(length)).ok()?];
     socket.read_exact(&mut body).ok()?;
     decode_trusted(&body).ok()
-}
-
-/// Waits until the view is built.
-fn ready(socket: BorrowedFd<'_>) -> Result<(), LaunchError> {
-    let mut bytes = [0_u8; 256];
-    let count = loop {
-        match rustix::net::recv(socket, &mut bytes, RecvFlags::empty()) {
-            Err(Errno::INTR) => {}
-            other => break other.map_err(LaunchError::Socket)?.0,
-        }
-    };
-    report::built(bytes.get(..count).unwrap_or_default())
 }
 
 fn separate(user: bool) -> Result<(), Failure> {
