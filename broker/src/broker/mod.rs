@@ -15,6 +15,7 @@ mod scratch;
 mod supervise;
 
 use std::{
+    convert::Infallible,
     ffi::{CString, OsStr, OsString},
     io,
     os::unix::ffi::{OsStrExt, OsStringExt},
@@ -135,8 +136,8 @@ pub(crate) fn main(control: io::Result<Control>, entries: &'static [Entry]) -> !
     match rising.and_then(|rising| Ok((rising, begin(&start)?))) {
         Err(error) => process::exit(report(&control, Err(error))),
         Ok((rising, (made, None))) => {
-            let served = serve(&control, start, streams, entries, &made, rising);
-            process::exit(report(&control, served));
+            let Err(error) = serve(&control, start, streams, entries, &made, rising);
+            process::exit(report(&control, Err(error)));
         }
         Ok((rising, (made, Some(broker)))) => {
             // The host is to see the end of the broker, not of the keeper, and the builder that
@@ -234,7 +235,7 @@ fn places_of(policy: &Policy, count: u32) -> Result<Vec<Held>, BrokerError> {
     Ok(places)
 }
 
-/// The broker proper.
+/// The broker proper. It comes back only when it failed before it served.
 fn serve(
     control: &Control,
     start: Start,
@@ -242,7 +243,7 @@ fn serve(
     entries: &'static [Entry],
     made: &Made,
     rising: Rising,
-) -> Result<(), BrokerError> {
+) -> Result<Infallible, BrokerError> {
     let Made {
         scratch,
         limits,
@@ -352,7 +353,7 @@ fn serve(
         audit: Arc::new(log),
         starting: None,
     };
-    supervise::Session {
+    let served = supervise::Session {
         control,
         context: &context,
         programs,
@@ -360,7 +361,9 @@ fn serve(
         arrivals,
         limits,
     }
-    .supervise(launched)
+    .supervise(launched);
+    // What it holds ends with it: giving that back one by one would keep the host waiting.
+    process::exit(report(control, served))
 }
 
 /// Which fronts a job gets: a program made for none gets notifications, an entry what

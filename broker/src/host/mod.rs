@@ -302,27 +302,31 @@ pub struct Spare {
 impl Spare {
     /// Starts it as a copy of this process, which costs less than [`Spare::start`]. For a host
     /// whose memory holds nothing that a broker must not know: it keeps neither descriptors
-    /// nor environment nor arguments, but the rest. A host with threads gets a broker that is
-    /// started anew, and so does one with entries, which would run in that memory.
+    /// nor environment nor arguments, but the rest. It is for commands alone and knows no
+    /// entries, which would run in that memory. A host with threads gets a broker that is
+    /// started anew.
     ///
     /// # Errors
     /// [`HostError::Broker`], or [`HostError::NotInitialised`].
     pub fn fork() -> Result<Self, HostError> {
-        let entries = ENTRIES.get().ok_or(HostError::NotInitialised)?;
-        if !entries.is_empty() || !process::has_one_thread() {
+        ENTRIES.get().ok_or(HostError::NotInitialised)?;
+        if !process::has_one_thread() {
             return Self::start();
         }
         let (ours, theirs) = UnixStream::pair().map_err(HostError::Broker)?;
         match process::fork().map_err(|errno| HostError::Broker(errno.into()))? {
-            Some(process) => Ok(Self {
-                control: Control::new(ours),
-                process,
-            }),
+            Some(process) => {
+                tracing::debug!(process = process.as_raw(), "a broker was started");
+                Ok(Self {
+                    control: Control::new(ours),
+                    process,
+                })
+            }
             None => {
                 // Nothing of the host's is dropped here, since this does not come back.
                 let control = process::forget_host(broker::NAME, theirs.as_fd())
                     .map(|()| Control::new(theirs));
-                broker::main(control.map_err(io::Error::from), entries)
+                broker::main(control.map_err(io::Error::from), &[])
             }
         }
     }
