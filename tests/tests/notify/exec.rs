@@ -139,6 +139,54 @@ fn only_a_view_has_the_scratch_to_go_to() {
     }
 }
 
+/// A program whose file the host user cannot read has memory that nobody can: natively it runs.
+#[test]
+fn a_program_that_cannot_be_read_is_not_started() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    for level in Level::ALL {
+        let bench = bench(level);
+        let locked = bench.tree.name("seven");
+        chown(&locked, Some(0), Some(0)).unwrap();
+        std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o711)).unwrap();
+        let run = Run::new(&bench.tree, ["/bin/sh", "-c", "./seven; echo $?"]);
+        assert_eq!(run.native().text(), "7\n", "{level}");
+        let root = level.ids().0 == 0;
+        let ended = under(&bench, &run);
+        let wanted = if root { "7\n" } else { "126\n" };
+        assert_eq!(ended.text(), wanted, "{level}: {}", ended.error());
+    }
+}
+
+/// Arguments are checked by the typed spawn alone, so exec of such a program is denied, and
+/// the record says why.
+#[test]
+fn a_program_with_args_in_its_rule_is_not_started_by_exec() {
+    let table = "\n[[exec.program]]\npath = \"${CWD}/seven\"\nargs = [\"x\"]\n";
+    for level in Level::ALL {
+        let bench = bench(level);
+        let all = std::fs::read_to_string(bench.python_policy()).unwrap();
+        let few = all.replace(
+            "\"/usr/bin/**\", \"${CWD}/**\"]\n\n[env]",
+            "\"/usr/bin/**\"]\n\n[env]",
+        );
+        assert_ne!(all, few);
+        let policy = bench.tree.file("../args.toml", few + table);
+        let log = bench.tree.name("log");
+        let run = Run::new(&bench.tree, ["/bin/sh", "-c", "./seven x; echo $?"]);
+        let run = run.option("--audit").option(&log);
+        assert_eq!(under(&bench, &run).text(), "7\n", "{level}");
+        std::fs::remove_file(&log).unwrap();
+        let ended = run.under_file(&policy);
+        assert_eq!(ended.text(), "126\n", "{level}: {}", ended.error());
+        let log = std::fs::read_to_string(&log).unwrap();
+        let record = log
+            .lines()
+            .find(|line| line.contains("\"operation\":\"exec\"") && line.contains("/seven\""));
+        let reason = "the program's rule has args: only a typed spawn may start it";
+        assert!(record.unwrap().contains(reason), "{level}: {log}");
+    }
+}
+
 /// Only calls that the kernel alone judges are ever continued.
 #[test]
 fn only_exec_and_changes_of_directory_are_continued() {

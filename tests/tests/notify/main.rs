@@ -16,4 +16,5 @@ mod exec;
 mod hold;
 mod memory;
 mod own;
+mod process;
 mod signals;
