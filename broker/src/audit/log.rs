@@ -11,10 +11,12 @@ use std::{
 };
 
 use doorward_policy::{Denial, Policy, Question, RuleId, Verdict};
+use doorward_protocol::Operation;
 use rustix::io::Errno;
 
 use super::{
-    Allowed, Arguments, Denied, Entry, Event, NamedRule, Record, Start, Summary, Text, asked,
+    Allowed, Arguments, Denied, Entry, Event, NamedRule, Record, Start, Summary, Text, Unread,
+    asked,
     line::line,
     record,
     sink::Sink,
@@ -96,6 +98,16 @@ impl Log {
         }
     }
 
+    /// Counts a call that could not be made into a request. What it asked with is unknown where
+    /// memory could not be read; else it is counted as the request that fails would be.
+    pub fn undecoded(&self, operation: Operation, errno: Errno) {
+        let mut tally = self.tally();
+        match errno {
+            Errno::FAULT => tally.unread(operation, errno),
+            _ => tally.allow(RuleId::OWN, operation, b"", true, self.sink.is_some()),
+        }
+    }
+
     /// Ends the log: writes what was allowed, counted, and the sums. Takes at most three
     /// seconds. Called again, it answers the same.
     pub fn finish(&self) -> Summary {
@@ -126,6 +138,14 @@ impl Log {
                 failed: count.failed,
             };
             sink.offer_by(self.line(Event::Allowed(allowed)), deadline);
+        }
+        for (operation, errno, count) in tally.all_unread() {
+            let unread = Unread {
+                operation: operation.name().to_owned(),
+                result: errno_name(errno),
+                count,
+            };
+            sink.offer_by(self.line(Event::Unread(unread)), deadline);
         }
         let totals = tally.totals(sink.dropped());
         sink.offer_by(self.line(Event::End(totals)), deadline);

@@ -30,6 +30,8 @@ pub enum Event {
     Denied(Box<Denied>),
     /// Operations that were allowed, counted.
     Allowed(Allowed),
+    /// Operations whose arguments could not be read, counted.
+    Unread(Unread),
     /// Records before this one are missing.
     Dropped {
         /// How many.
@@ -115,6 +117,17 @@ pub struct Allowed {
     pub count: u64,
     /// How many of them the kernel failed all the same.
     pub failed: u64,
+}
+
+/// Operations that were asked with memory that cannot be read: nothing was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// The operation's name.
+    pub operation: String,
+    /// The name of the errno that the askers got.
+    pub result: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// Sums over a sandbox's life.

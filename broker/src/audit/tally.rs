@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use doorward_policy::{Reason, RuleId};
 use doorward_protocol::Operation;
+use rustix::io::Errno;
 
 use super::{
     Summary, Totals,
@@ -47,6 +48,8 @@ pub(super) struct Tally {
     objects: usize,
     bytes: usize,
     denials: Vec<(Distinct, DistinctDenial)>,
+    /// By operation and errno: as many as there are of these.
+    unread: BTreeMap<(Operation, i32), u64>,
 }
 
 impl Tally {
@@ -100,6 +103,23 @@ impl Tally {
             let key = (operation, reason, object.to_vec());
             self.denials.push((key, describe()));
         }
+    }
+
+    /// Counts one whose arguments could not be read.
+    pub(super) fn unread(&mut self, operation: Operation, errno: Errno) {
+        let count = self
+            .unread
+            .entry((operation, errno.raw_os_error()))
+            .or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Those, by operation and errno.
+    pub(super) fn all_unread(&self) -> impl Iterator<Item = (Operation, Errno, u64)> {
+        let unread = self.unread.iter();
+        unread.map(|(&(operation, errno), &count)| {
+            (operation, Errno::from_raw_os_error(errno), count)
+        })
     }
 
     /// The sums, with what was dropped.

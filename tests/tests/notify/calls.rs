@@ -34,6 +34,21 @@ fn pointers() {
     );
 }
 
+/// Nothing is decided on what cannot be read, and yet it is on record.
+#[test]
+fn what_cannot_be_read_is_on_record() {
+    for level in Level::ALL {
+        let bench = Bench::new(level, &["pointers"]);
+        let log = bench.tree.name("../log");
+        let run = bench.run(&["pointers"]).option("--audit").option(&log);
+        let said = run.under("notify").succeeded().text();
+        assert!(said.contains("open kernel EFAULT\n"), "{level}: {said}");
+        let log = std::fs::read_to_string(&log).unwrap();
+        let unread = "\"record\":\"unread\",\"operation\":\"open\",\"result\":\"EFAULT\"";
+        assert_eq!(log.matches(unread).count(), 1, "{level}: {log}");
+    }
+}
+
 /// The kernel's working directory, whoever changed it and however.
 #[test]
 fn working_directory() {

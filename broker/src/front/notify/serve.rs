@@ -9,7 +9,10 @@ use std::{
 };
 
 use doorward_policy::filter::Arch;
-use doorward_protocol::operation::{Call, TABLE};
+use doorward_protocol::{
+    Operation, Row,
+    operation::{Call, TABLE},
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{Mode, OFlags},
@@ -79,6 +82,7 @@ impl NotifyReport {
 /// A notification on its way to a worker, its arguments copied.
 struct Job {
     notification: Notification,
+    operation: Operation,
     call: &'static Call,
     copied: Copied,
     received: Instant,
@@ -102,7 +106,7 @@ enum By<'a> {
 struct Front {
     listener: OwnedFd,
     context: Context,
-    calls: Vec<Option<&'static Call>>,
+    calls: Vec<Option<Known>>,
     report: Mutex<NotifyReport>,
 }
 
@@ -139,10 +143,14 @@ pub fn serve(
     result.map(|()| report)
 }
 
+/// A call of the table, and the operation that it asks for.
+type Known = (Operation, &'static Call);
+
 /// The table's calls by number on this architecture.
-fn calls() -> Vec<Option<&'static Call>> {
+fn calls() -> Vec<Option<Known>> {
+    let of = |row: &'static Row| row.calls.iter().map(|call| (row.operation, call));
     let mut calls = Vec::new();
-    for call in TABLE.iter().flat_map(|row| row.calls) {
+    for (operation, call) in TABLE.iter().flat_map(of) {
         let number = Arch::native()
             .number(call.name)
             .and_then(|number| usize::try_from(number).ok());
@@ -151,7 +159,7 @@ fn calls() -> Vec<Option<&'static Call>> {
             calls.resize(number.saturating_add(1), None);
         }
         if let Some(slot) = calls.get_mut(number) {
-            *slot = Some(call);
+            *slot = Some((operation, call));
         }
     }
     calls
@@ -217,7 +225,9 @@ impl Front {
         self.count();
         let responder = Responder::new(self.listener.as_fd(), notification.id);
         let number = usize::try_from(notification.number).ok();
-        let Some(call) = number.and_then(|number| self.calls.get(number).copied().flatten()) else {
+        let Some((operation, call)) =
+            number.and_then(|number| self.calls.get(number).copied().flatten())
+        else {
             return responder.errno(Errno::NOSYS);
         };
         let Some(memory) = memory(&notification) else {
@@ -229,10 +239,14 @@ impl Front {
         }
         let copied = match copied {
             Ok(copied) => copied,
-            Err(errno) => return responder.errno(errno),
+            Err(errno) => {
+                self.context.audit.undecoded(operation, errno);
+                return responder.errno(errno);
+            }
         };
         let job = Job {
             notification,
+            operation,
             call,
             copied,
             received,
@@ -273,6 +287,7 @@ impl Front {
         let request = match decode(job.call.name, &job.copied) {
             Ok(request) => request,
             Err(errno) => {
+                self.context.audit.undecoded(job.operation, errno);
                 responder.errno(errno);
                 return None;
             }
