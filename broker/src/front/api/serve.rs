@@ -81,6 +81,20 @@ pub struct ApiReport {
 }
 
 impl ApiReport {
+    /// How many lanes were ended for a violation.
+    fn violated(&self) -> u64 {
+        let counts = self.violations.values();
+        counts.fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Says how many violations were counted, and not said one by one.
+    fn tell_rest(&self) {
+        let rest = self.violated().saturating_sub(SAID);
+        if rest > 0 {
+            tracing::warn!(count = rest, "further lanes were ended");
+        }
+    }
+
     /// Adds what was served elsewhere.
     pub(crate) fn add(&mut self, other: Self) {
         self.served = self.served.saturating_add(other.served);
@@ -91,6 +105,9 @@ impl ApiReport {
         }
     }
 }
+
+/// Violations that are said one by one: their cause is the sandboxee, and it has 512 lanes.
+const SAID: u64 = 3;
 
 /// A request on its way to a worker.
 struct Job {
@@ -163,6 +180,7 @@ pub fn serve(
         result
     });
     let report = front.report().clone();
+    report.tell_rest();
     result.map(|()| report)
 }
 
@@ -310,8 +328,10 @@ impl Front {
     fn end(&self, served: &Served, violation: &Violation) {
         served.end();
         if *violation != Violation::Record(LaneError::Gone) {
-            tracing::warn!(%violation, "a lane was ended");
             let mut report = self.report();
+            if report.violated() < SAID {
+                tracing::warn!(%violation, "a lane was ended");
+            }
             let count = report
                 .violations
                 .entry(violation.name().to_owned())
