@@ -6,7 +6,7 @@
 
 use std::{
     os::fd::OwnedFd,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,10 @@ use doorward_protocol::{
 };
 use rustix::io::Errno;
 
-use crate::{At, Broken, ClientError};
+use crate::{At, Broken, ClientError, sys};
+
+/// The variable that names the descriptor of a program's first lane by its number.
+pub const LANE: &str = "DOORWARD_LANE";
 
 /// How long a reply is waited for: longer than the broker takes for any request.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,6 +46,21 @@ pub struct Client {
 }
 
 impl Client {
+    /// Begins to speak on the lane that was left for this program, which [`LANE`] names. It is
+    /// taken once; programs that this one executes do not inherit it from then on.
+    ///
+    /// # Errors
+    /// [`ClientError::NoLane`] where none was left or it is taken; else as [`Client::from_fd`].
+    pub fn from_environment() -> Result<Self, ClientError> {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        let named = std::env::var(LANE).ok().and_then(|text| text.parse().ok());
+        let number: i32 = named.ok_or(ClientError::NoLane)?;
+        if TAKEN.swap(true, Ordering::Relaxed) {
+            return Err(ClientError::NoLane);
+        }
+        Self::from_fd(sys::inherited(number).ok_or(ClientError::NoLane)?)
+    }
+
     /// Begins to speak on a lane: the descriptor that the launcher left for it.
     ///
     /// # Errors

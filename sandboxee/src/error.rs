@@ -13,6 +13,11 @@ pub enum ClientError {
     /// The broker does not keep to the protocol.
     #[error("the broker does not keep to the protocol")]
     Protocol(#[source] Broken),
+    /// This program was not left a lane.
+    #[error(
+        "no lane was left for this program: DOORWARD_LANE names none; run it by doorward under a policy that says front = \"api\", and begin on the lane once"
+    )]
+    NoLane,
     /// The broker is gone, or silent for too long.
     #[error("the broker is gone")]
     Gone,

@@ -91,15 +91,21 @@ fn account() -> nix::unistd::User {
     found.unwrap_or_else(|| panic!("no user '{ACCOUNT}': useradd --create-home {ACCOUNT}"))
 }
 
-/// The program that enters a level; cargo builds it beside the tests.
+/// The program that enters a level.
 fn launcher() -> PathBuf {
+    built_beside("doorward-level")
+}
+
+/// A program of this crate; cargo builds it beside the tests.
+#[must_use]
+pub fn built_beside(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("/proc/self/exe can be read");
     let beside = own.parent().and_then(Path::parent).unwrap_or(&own);
-    let launcher = beside.join("doorward-level");
+    let program = beside.join(name);
     assert!(
-        launcher.exists(),
+        program.exists(),
         "{} is missing: cargo build -p doorward-tests",
-        launcher.display()
+        program.display()
     );
-    launcher
+    program
 }

@@ -24,7 +24,7 @@ mod tree;
 
 pub use attempts::{attempts, longest};
 pub use control::control;
-pub use level::Level;
+pub use level::{Level, built_beside};
 pub use run::{Ended, Run, built, doorward, policy_source};
 pub use snapshot::{Entry, Snapshot};
 pub use tree::Tree;

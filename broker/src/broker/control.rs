@@ -5,12 +5,12 @@
 //! socket's buffer; the descriptors of the sandboxee's standard streams follow it.
 
 use std::{
+    ffi::OsString,
     io::{self, Read, Write},
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::net::UnixStream,
     },
-    path::PathBuf,
 };
 
 use doorward_policy::Policy;
@@ -46,7 +46,8 @@ pub(crate) enum Job {
     Workers { name: String, places: u32 },
 }
 
-/// All that a broker is started with.
+/// All that a broker is started with. Names of files are bytes: serde refuses a `PathBuf` that
+/// is not UTF-8.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Start {
     pub(crate) policy: Policy,
@@ -56,9 +57,9 @@ pub(crate) struct Start {
     /// Variables of the sandboxee: name and value.
     pub(crate) environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// Where it starts.
-    pub(crate) directory: PathBuf,
+    pub(crate) directory: OsString,
     /// Where the scratch directory is made.
-    pub(crate) temporary: PathBuf,
+    pub(crate) temporary: OsString,
     /// Whether its standard input is a terminal of its own, to be the controlling one.
     pub(crate) terminal: bool,
     /// Whether a descriptor for the audit log follows.

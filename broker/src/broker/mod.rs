@@ -27,6 +27,7 @@ use doorward_policy::{
     AbsName, Policy,
     policy::{CodeMap, Front, IdentityUser},
 };
+use doorward_sandboxee::LANE;
 use nix::unistd::Pid;
 use rustix::io::Errno;
 
@@ -83,9 +84,9 @@ pub(crate) enum BrokerError {
     /// The executable has no such entry.
     #[error("there is no entry '{0}'; register it with doorward::init")]
     Entry(String),
-    /// The policy asks for a front that a command cannot have.
+    /// The policy asks for a front that is not offered.
     #[error(
-        "the policy says front = \"{0}\", which an unmodified program does not speak; say \"notify\" or \"auto\""
+        "the policy says front = \"{0}\", which is not offered; say \"notify\", \"api\" or \"auto\""
     )]
     Front(&'static str),
     /// The policy gives workers what they cannot have.
@@ -130,8 +131,9 @@ pub(crate) fn main(control: io::Result<Control>, entries: &'static [Entry]) -> !
         process::exit(1);
     };
     let rising = separate();
-    let Ok((start, streams)) = control.started() else {
-        process::exit(1);
+    let (start, streams) = match control.started() {
+        Ok(started) => started,
+        Err(error) => process::exit(report(&control, Err(error.into()))),
     };
     match rising.and_then(|rising| Ok((rising, begin(&start)?))) {
         Err(error) => process::exit(report(&control, Err(error))),
@@ -185,7 +187,7 @@ fn separate() -> Result<Rising, BrokerError> {
 
 /// What the keeper does before it forks the broker, and the fork.
 fn begin(start: &Start) -> Result<(Made, Option<Pid>), BrokerError> {
-    let scratch = Scratch::make(&start.policy, &start.temporary)?;
+    let scratch = Scratch::make(&start.policy, Path::new(&start.temporary))?;
     let (limits, places) = match start.job {
         Job::Workers { places, .. } => (Held::none(), places_of(&start.policy, places)?),
         _ => (Held::make(&start.policy)?, Vec::new()),
@@ -260,8 +262,8 @@ fn serve(
         std::iter::once(&start.policy).chain(start.others.iter().map(|(_, other)| other));
     let request = ViewRequest {
         hull: policies.clone().flat_map(Policy::hull).collect(),
-        scratch: scratch.path().map(Path::to_owned),
-        program: canonical(&start.job),
+        scratch: scratch.path().map(|path| path.as_os_str().to_owned()),
+        program: canonical(&start.job).map(PathBuf::into_os_string),
     };
     rising.build(&request)?;
     // What can be made ready meanwhile; most places let namespaces be had.
@@ -294,7 +296,7 @@ fn serve(
         task: task(start.job, entries)?,
         pin: None,
         environment: &environment,
-        directory: &start.directory,
+        directory: Path::new(&start.directory),
         streams: &streams.standard,
         terminal: start.terminal,
         view: view.as_ref(),
@@ -315,10 +317,7 @@ fn serve(
     let programs = launching.spawns.take().map(Programs::new);
     let arrivals = launching.arrivals.take();
     let services = |policy: Arc<Policy>, spawn| -> Result<Arc<Services>, BrokerError> {
-        let program = request
-            .program
-            .as_ref()
-            .map(|path| path.as_os_str().as_bytes());
+        let program = request.program.as_ref().map(|path| path.as_bytes());
         let program = program.and_then(|name| AbsName::parse(name).ok());
         let services = Services::new(Setup {
             network: policy.has_tcp(),
@@ -366,12 +365,12 @@ fn serve(
     process::exit(report(control, served))
 }
 
-/// Which fronts a job gets: a program made for none gets notifications, an entry what
-/// its policy says.
+/// Which fronts a job gets: an entry what its policy says, a command notifications, since its
+/// loader opens files by system calls, and with `api` a lane besides.
 fn fronts(front: Front, job: &Job) -> Result<(bool, bool), BrokerError> {
     match (job, front) {
         (_, Front::Trap) => Err(BrokerError::Front("trap")),
-        (Job::Command { .. }, Front::Api) => Err(BrokerError::Front("api")),
+        (Job::Command { .. }, Front::Api) => Ok((true, true)),
         (Job::Command { .. }, _) | (_, Front::Notify) => Ok((true, false)),
         (_, Front::Api) => Ok((false, true)),
         (_, Front::Auto) => Ok((true, true)),
@@ -413,12 +412,14 @@ fn registered(entries: &'static [Entry], name: String) -> Result<Entry, BrokerEr
     found.copied().ok_or(BrokerError::Entry(name))
 }
 
-/// The environment as execve(2) takes it; `TMPDIR` is the scratch directory, as the services name it.
+/// The environment as execve(2) takes it; `TMPDIR` is the scratch directory, as the services
+/// name it, and no lane is named but by the launcher.
 fn block(environment: Vec<(Vec<u8>, Vec<u8>)>, scratch: bool) -> Vec<CString> {
     let temporary = scratch.then(|| (b"TMPDIR".to_vec(), b"/tmp".to_vec()));
     environment
         .into_iter()
         .filter(|(name, _)| temporary.is_none() || name != b"TMPDIR")
+        .filter(|(name, _)| name != LANE.as_bytes())
         .chain(temporary.clone())
         .filter_map(|(name, value)| CString::new([name, b"=".to_vec(), value].concat()).ok())
         .collect()

@@ -162,6 +162,11 @@ fn code(report: &Report) -> u8 {
             );
             NOT_FOUND
         }
+        Ended::Exec(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
+            let told = told(&HostError::System("execute the program", *errno));
+            eprintln!("doorward: {told}");
+            FAILED
+        }
         Ended::Exec(errno) => {
             eprintln!(
                 "doorward: the program cannot be executed: {errno}; name it in [exec] allow of the policy"

@@ -144,6 +144,19 @@ pub enum HostError {
     /// The end of the program is not known: its init or the broker was killed.
     #[error("the sandbox was killed from outside")]
     Lost,
+    /// The same where memory is limited: an allocation that fails ends a process.
+    #[error(
+        "the sandbox was killed from outside, or doorward ran out of memory: each of its processes may have {0} bytes of address space; raise that limit (ulimit -v)"
+    )]
+    Short(u64),
+}
+
+impl HostError {
+    /// Nobody tells the end.
+    fn lost() -> Self {
+        let most = rustix::process::getrlimit(rustix::process::Resource::As).current;
+        most.map_or(Self::Lost, Self::Short)
+    }
 }
 
 impl Sandbox {
@@ -223,8 +236,9 @@ impl Sandbox {
                 .into_iter()
                 .map(|(name, value)| (name.into_vec(), value.into_vec()))
                 .collect(),
-            directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
-            temporary: std::env::temp_dir(),
+            directory: std::env::current_dir()
+                .map_or_else(|_| OsString::from("/"), PathBuf::into_os_string),
+            temporary: std::env::temp_dir().into_os_string(),
             terminal: self.terminal,
             audit: self.audit.is_some(),
         };
@@ -275,7 +289,33 @@ pub fn told(error: &dyn std::error::Error) -> String {
         text = format!("{text}: {inner}");
         source = inner.source();
     }
-    text
+    match remedy(&text) {
+        Some(remedy) if !text.contains(remedy) => format!("{text}; {remedy}"),
+        _ => text,
+    }
+}
+
+/// What helps where a step met the end of a resource, told by the errno in its text.
+fn remedy(text: &str) -> Option<&'static str> {
+    const REMEDIES: [(Errno, &str); 3] = [
+        (
+            Errno::MFILE,
+            "raise the limit of open descriptors (ulimit -n)",
+        ),
+        (
+            Errno::NFILE,
+            "raise the machine's limit of open files (fs.file-max)",
+        ),
+        (
+            Errno::NOMEM,
+            "raise the limit of address space (ulimit -v), or free memory",
+        ),
+    ];
+    let met = |errno: Errno| text.contains(&format!("(os error {})", errno.raw_os_error()));
+    let mut remedies = REMEDIES.iter();
+    remedies
+        .find(|(errno, _)| met(*errno))
+        .map(|(_, remedy)| *remedy)
 }
 
 /// Duplicates of this process's standard streams.
@@ -412,7 +452,7 @@ impl Running {
     fn event(&mut self) -> Result<Event, HostError> {
         match self.ended.take() {
             Some(event) => Ok(event),
-            None => self.broker.control.receive()?.ok_or(HostError::Lost),
+            None => self.broker.control.receive()?.ok_or_else(HostError::lost),
         }
     }
 
@@ -477,7 +517,7 @@ fn report(event: Event) -> Result<Report, HostError> {
     else {
         return Err(match event {
             Event::Failed(text) => HostError::Failed(text),
-            _ => HostError::Lost,
+            _ => HostError::lost(),
         });
     };
     let ended = match outcome {
@@ -485,7 +525,7 @@ fn report(event: Event) -> Result<Report, HostError> {
         Outcome::Limit(broken) => Ended::Limit(broken),
         Outcome::Exec(errno) => Ended::Exec(Errno::from_raw_os_error(errno)),
         Outcome::Killed => Ended::Killed,
-        Outcome::Lost => return Err(HostError::Lost),
+        Outcome::Lost => return Err(HostError::lost()),
     };
     Ok(Report {
         ended,

@@ -1,8 +1,11 @@
 //! Lock-down: what a process gives up to become a sandboxee, seccomp last.
 
-use std::os::{
-    fd::{AsFd, BorrowedFd, OwnedFd},
-    unix::ffi::OsStrExt,
+use std::{
+    ffi::CString,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
 };
 
 use caps::{CapSet, Capability, errors::CapsError};
@@ -11,11 +14,12 @@ use doorward_policy::{
     filter::{Arch, Filter, FilterRequest, Instruction},
     policy::{CodeMap, SystemCalls},
 };
+use doorward_sandboxee::LANE;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use doorward_sandboxee::worker::Host;
 
@@ -88,7 +92,9 @@ pub(super) fn become_sandboxee(launch: &Launch<'_>, report: Report, lane: Option
         // Landlock needs it; exec closes it.
         .chain(launch.pin.map(OwnedFd::as_fd))
         .collect();
-    let ready = confine(launch, &kept).and_then(|()| filtered(launch));
+    let ready = left_open(launch, lane.as_ref())
+        .and_then(|()| confine(launch, &kept))
+        .and_then(|()| filtered(launch));
     let (program, listener) = match ready {
         Ok(ready) => ready,
         Err((step, errno)) => {
@@ -103,7 +109,8 @@ pub(super) fn become_sandboxee(launch: &Launch<'_>, report: Report, lane: Option
     drop((program, listener));
     match &launch.task {
         Task::Exec(program, arguments) => {
-            let Err(error) = nix::unistd::execve(program, arguments, launch.environment);
+            let environment = environment(launch.environment, lane.as_ref());
+            let Err(error) = nix::unistd::execve(program, arguments, &environment);
             report.exec(Errno::from_raw_os_error(error as i32));
             NOT_RUN
         }
@@ -178,6 +185,21 @@ pub(super) fn become_worker(
 fn lanes(launch: &Launch<'_>) -> Result<(Option<OwnedFd>, Option<OwnedFd>), Step> {
     let pair = launch.api.then(api::pair).transpose();
     Ok(pair.map_err(|errno| ("making a lane", errno))?.unzip())
+}
+
+/// A program's lane outlives exec.
+fn left_open(launch: &Launch<'_>, lane: Option<&OwnedFd>) -> Result<(), Step> {
+    match (&launch.task, lane) {
+        (Task::Exec(..), Some(lane)) => fcntl_setfd(lane, FdFlags::empty())
+            .map_err(|errno| ("leaving the lane to the program", errno)),
+        _ => Ok(()),
+    }
+}
+
+/// The variables of a program, with the one that names its lane.
+fn environment(variables: &[CString], lane: Option<&OwnedFd>) -> Vec<CString> {
+    let named = lane.and_then(|lane| CString::new(format!("{LANE}={}", lane.as_raw_fd())).ok());
+    variables.iter().cloned().chain(named).collect()
 }
 
 /// Runs an entry; a panic ends it as it ends a program.

@@ -6,7 +6,7 @@
 //! policy, because the namespaces are the same for all, and the network namespace takes long.
 
 use std::{
-    ffi::CString,
+    ffi::{CString, OsString},
     io::{self, Read, Write},
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
@@ -58,11 +58,11 @@ pub(crate) struct ViewRequest {
     /// Whose directory roots are bound.
     pub(crate) hull: Vec<HullRoot>,
     /// The directory behind the scratch names, if the policy has one.
-    pub(crate) scratch: Option<PathBuf>,
+    pub(crate) scratch: Option<OsString>,
     /// What /proc/self/exe leads to: the program that the sandbox begins with. There is no
     /// other entry of /proc, which would have to be mounted in a pid namespace that is yet to
     /// be made.
-    pub(crate) program: Option<PathBuf>,
+    pub(crate) program: Option<OsString>,
 }
 
 /// Namespaces that are ready to be joined.
@@ -346,7 +346,7 @@ fn sources(request: &ViewRequest) -> Vec<Source> {
         })
         .collect();
     if let Some(scratch) = &request.scratch {
-        names.extend(SCRATCH_NAMES.map(|name| (scratch.clone(), name.into(), true)));
+        names.extend(SCRATCH_NAMES.map(|name| (scratch.into(), name.into(), true)));
     }
     names.sort_by(|left, right| left.1.cmp(&right.1));
     let mut sources: Vec<Source> = Vec::with_capacity(names.len());

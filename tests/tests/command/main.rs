@@ -13,6 +13,7 @@
 mod audit;
 mod canaries;
 mod doctor;
+mod lane;
 mod place;
 mod policies;
 mod run;

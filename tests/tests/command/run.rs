@@ -1,5 +1,7 @@
 //! `doorward run`: exit statuses, and one clear sentence for whatever goes wrong.
 
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
 use doorward::layers::Diagnosis;
 use doorward_tests::Level;
 
@@ -145,9 +147,9 @@ fn a_wrong_flag_or_policy_is_125_and_nothing_is_started() {
             "did you mean `read`?",
             "^^^^",
         ]);
-        let text = "version = 1\nfront = \"api\"\ninclude = [\"builtin:default\"]\n";
-        place.file("api.toml", text, 0o644);
-        run(&["--policy", "api.toml"]).complained(&["front", "api", "\"notify\""]);
+        let text = "version = 1\nfront = \"trap\"\ninclude = [\"builtin:default\"]\n";
+        place.file("trap.toml", text, 0o644);
+        run(&["--policy", "trap.toml"]).complained(&["front", "trap", "\"notify\""]);
         let text =
             "version = 1\ninclude = [\"builtin:default\"]\n[identity]\nuser = \"isolated\"\n";
         place.file("isolated.toml", text, 0o644);
@@ -161,16 +163,48 @@ fn a_wrong_flag_or_policy_is_125_and_nothing_is_started() {
     }
 }
 
+/// Neither the directory it starts in nor the program's name has to be text.
+#[test]
+fn names_that_are_not_utf_8_are_names() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    for level in Level::ALL {
+        let place = Place::of(level);
+        let directory = place.path().join(OsStr::from_bytes(b"d\xff"));
+        let program = directory.join(OsStr::from_bytes(b"p\xfe"));
+        let (user, group) = level.ids();
+        let own = |path: &Path| std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
+        fs::create_dir(&directory).unwrap();
+        own(&directory);
+        fs::write(&program, b"#!/bin/sh\npwd; cat f\xfd; exit 3\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        own(&program);
+        let read = directory.join(OsStr::from_bytes(b"f\xfd"));
+        fs::write(&read, "read").unwrap();
+        own(&read);
+        let mut command = doorward_tests::doorward(level);
+        command.current_dir(&directory).env("TMPDIR", &directory);
+        command.args(["run", "--quiet", "--"]).arg(&program);
+        let output = command.output().unwrap();
+        let wanted = [directory.as_os_str().as_bytes(), b"\nread"].concat();
+        assert_eq!(
+            (output.status.code(), output.stdout.as_slice()),
+            (Some(3), wanted.as_slice()),
+            "{level}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
 #[test]
 fn the_front_of_the_command_line_is_the_one_used() {
     for level in Level::ALL {
         let place = Place::of(level);
-        let text = "version = 1\nfront = \"api\"\ninclude = [\"builtin:default\"]\n";
-        place.file("api.toml", text, 0o644);
+        let text = "version = 1\nfront = \"trap\"\ninclude = [\"builtin:default\"]\n";
+        place.file("trap.toml", text, 0o644);
         let run = [
             "run",
             "--policy",
-            "api.toml",
+            "trap.toml",
             "--front",
             "notify",
             "--",

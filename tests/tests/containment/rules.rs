@@ -1,10 +1,7 @@
 //! Every rule of every profile's filter, by a real call: each number with harmless arguments,
 //! and for each answer that depends on arguments some that lead to it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_policy::{
     Expansion, Policy,
@@ -110,12 +107,7 @@ fn calls(filter: &Filter) -> Vec<CallData> {
 
 /// What came of each call: its result, and the wait status.
 fn made(tree: &Tree, profile: &str, calls: &[CallData]) -> Vec<(i64, i32)> {
-    let own = std::env::current_exe().unwrap();
-    let program = own
-        .parent()
-        .and_then(Path::parent)
-        .unwrap()
-        .join("doorward-calls");
+    let program = doorward_tests::built_beside("doorward-calls");
     let lines: String = calls
         .iter()
         .map(|call| {

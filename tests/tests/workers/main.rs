@@ -6,19 +6,16 @@
     reason = "tests stop at what they did not expect"
 )]
 
-use std::path::Path;
-
 use doorward_tests::{Level, Tree};
 
 /// Runs a case of the host at these levels, with each front.
 #[track_caller]
 fn at(levels: &[Level], fronts: &[&str], case: &str) {
-    let own = std::env::current_exe().unwrap();
-    let beside = own.parent().and_then(Path::parent).unwrap();
+    let built = doorward_tests::built_beside("doorward-workers");
     for &level in levels {
         let tree = Tree::new(level);
         let host = tree.name("../workers");
-        std::fs::copy(beside.join("doorward-workers"), &host).unwrap();
+        std::fs::copy(&built, &host).unwrap();
         for front in fronts {
             let mut command = level.command(&host);
             let output = command

@@ -221,7 +221,7 @@ impl Attacker {
 fn told(error: &ClientError) -> i64 {
     match error {
         ClientError::Errno(errno) => refused(*errno),
-        ClientError::Protocol(_) | ClientError::Gone => refused(Errno::PROTO),
+        ClientError::Protocol(_) | ClientError::NoLane | ClientError::Gone => refused(Errno::PROTO),
     }
 }
 
