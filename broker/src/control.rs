@@ -100,6 +100,12 @@ defences! {
     Hidden = "hidden launcher",
     /// The broker has no capabilities.
     BrokerCapabilities = "broker capabilities",
+    /// Decisions are made by the restrictions of the session, too.
+    Restricted = "restricted",
+    /// A restriction waits until what was decided before is done.
+    Drained = "drained",
+    /// What waited while its session was narrowed is judged anew.
+    Rejudged = "rejudged",
 }
 
 /// The variable that names the defence to leave out.

@@ -308,7 +308,7 @@ fn request<'a>(from: &mut Unstructured<'_>, one: &'a [u8], other: &'a [u8]) -> R
         0o20_200_002,
     ];
     let first = path(from, one)?;
-    Ok(match from.int_in_range(0..=18)? {
+    Ok(match from.int_in_range(0..=19)? {
         0..=3 => Request::Open {
             path: first,
             flags: match from.ratio(7, 8)? {
@@ -376,6 +376,7 @@ fn request<'a>(from: &mut Unstructured<'_>, one: &'a [u8], other: &'a [u8]) -> R
             handle: (1 << 30) + from.int_in_range(0..=3)?,
         },
         17 => Request::Lane,
+        18 => Request::Restrict { document: other },
         _ => Request::Spawn {
             path: first,
             arguments: vec![other; from.int_in_range(0..=3)?],

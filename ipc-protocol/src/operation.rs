@@ -40,6 +40,7 @@ pub enum Operation {
     Wait = 26,
     Forget = 27,
     Lane = 28,
+    Restrict = 29,
 }
 
 const fn call(name: &'static str) -> Call {
@@ -58,6 +59,7 @@ const fn continued(name: &'static str) -> Call {
 
 const ONE_PATH: usize = 4096 + 128;
 const TWO_PATHS: usize = 2 * 4096 + 128;
+const RESTRICTION: usize = (16 << 10) + 128;
 const SMALL: usize = 512;
 const PIN: &[&str] = &[
     "openat2",
@@ -293,16 +295,6 @@ pub const TABLE: &[Row] = &[
         )
     },
     Row {
-        broker_calls: &[
-            "openat2",
-            "openat",
-            "statx",
-            "readlinkat",
-            "statmount",
-            "fstatfs",
-            "sched_yield",
-            "close",
-        ],
         ..row(
             Operation::Chown,
             "chown",
@@ -354,16 +346,6 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         reply: ReplyKind::FileSystem,
-        broker_calls: &[
-            "openat2",
-            "openat",
-            "statx",
-            "readlinkat",
-            "statmount",
-            "fstatfs",
-            "sched_yield",
-            "close",
-        ],
         ..row(Operation::Statfs, "statfs", &[call("statfs")])
     },
     Row {
@@ -507,6 +489,13 @@ pub const TABLE: &[Row] = &[
         broker_calls: &["socketpair", "setsockopt", "epoll_ctl", "close"],
         ..row(Operation::Lane, "lane", &[])
     },
+    Row {
+        fronts: Fronts::Api,
+        request_limit: RESTRICTION,
+        broker_calls: &[],
+        may_block: true,
+        ..row(Operation::Restrict, "restrict", &[])
+    },
 ];
 
 /// The longest bodies of any request and of any reply.
@@ -584,7 +573,7 @@ mod tests {
             assert_eq!(Operation::from_name(row.name), Some(row.operation));
         }
         assert_eq!(Operation::from_code(0), None);
-        assert_eq!(Operation::from_code(29), None);
+        assert_eq!(Operation::from_code(30), None);
     }
 
     #[test]

@@ -264,6 +264,12 @@ pub enum Request<'a> {
     },
     /// Asks for a further lane.
     Lane,
+    /// Narrows the session, for good.
+    Restrict {
+        /// TOML in the words of a policy, at most 16 KiB.
+        #[serde(borrow)]
+        document: &'a [u8],
+    },
 }
 
 /// A lock request on a descriptor.
@@ -321,6 +327,7 @@ impl Request<'_> {
             Self::Wait { .. } => Operation::Wait,
             Self::Forget { .. } => Operation::Forget,
             Self::Lane => Operation::Lane,
+            Self::Restrict { .. } => Operation::Restrict,
         }
     }
 
@@ -353,7 +360,8 @@ impl Request<'_> {
             | Self::Listen { .. }
             | Self::Wait { .. }
             | Self::Forget { .. }
-            | Self::Lane => [None, None],
+            | Self::Lane
+            | Self::Restrict { .. } => [None, None],
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::policy::{Destination, Policy, SCRATCH_NAMES};
 use crate::{AbsName, Access, Denial, Reason, Rights, Rule, RuleId, Verdict};
 
 /// The errno of a denial.
-const EACCES: i32 = 13;
+pub(crate) const EACCES: i32 = 13;
 /// The errno of what is hidden.
 const ENOENT: i32 = 2;
 
@@ -314,7 +314,7 @@ fn forbidden(rights: &Rights) -> Option<Verdict> {
 }
 
 /// Some rule that gives a right to the name itself.
-fn any_right(rights: &Rights) -> Option<RuleId> {
+pub(crate) fn any_right(rights: &Rights) -> Option<RuleId> {
     rights
         .read
         .or(rights.write)

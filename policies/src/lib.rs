@@ -20,6 +20,7 @@ mod network;
 pub mod policy;
 pub mod profile;
 mod question;
+pub mod restriction;
 pub mod rights;
 pub mod verdict;
 
@@ -31,5 +32,6 @@ pub use load::Loaded;
 pub use name::{AbsName, Component, NameError};
 pub use policy::Policy;
 pub use question::{Explanation, PolicyTest, Question, TestOutcome};
+pub use restriction::{Narrowed, Restriction, RestrictionError, Restrictions};
 pub use rights::{Access, Rights};
 pub use verdict::{Denial, Reason, Rule, RuleId, Verdict};

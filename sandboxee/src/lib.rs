@@ -25,6 +25,7 @@ mod listing;
 mod looks;
 mod place;
 mod programs;
+mod restrict;
 #[allow(unsafe_code, reason = "descriptors known by number live here alone")]
 mod sys;
 pub mod worker;

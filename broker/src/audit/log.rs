@@ -10,13 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward_policy::{Denial, Policy, Question, RuleId, Verdict};
-use doorward_protocol::Operation;
+use doorward_policy::{Denial, Policy, Question, Restrictions, Rule, RuleId, Verdict};
+use doorward_protocol::{Operation, Request};
 use rustix::io::Errno;
 
 use super::{
-    Allowed, Arguments, Denied, Entry, Event, NamedRule, Record, Start, Summary, Text, Unread,
-    asked,
+    Allowed, Arguments, Denied, Entry, Event, NamedRule, Record, Restricted, Start, Summary, Text,
+    Unread, asked,
     line::line,
     record,
     sink::Sink,
@@ -35,6 +35,7 @@ const END: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub struct Log {
     policy: Option<Arc<Policy>>,
+    restrictions: Arc<Restrictions>,
     session: String,
     sink: Option<Sink>,
     tally: Mutex<Tally>,
@@ -65,20 +66,49 @@ impl Log {
         log
     }
 
+    /// Names the rules of a session's restrictions, too.
+    #[must_use]
+    pub fn naming(mut self, restrictions: Arc<Restrictions>) -> Self {
+        self.restrictions = restrictions;
+        self
+    }
+
+    /// Records that the session was narrowed: by this request, or by the host.
+    pub(crate) fn restricted(&self, entry: Option<&Entry<'_>>, number: usize, document: &[u8]) {
+        if let Some(sink) = &self.sink {
+            sink.offer(self.line(Event::Restricted(Restricted {
+                by: entry.map_or("host", |entry| entry.front).to_owned(),
+                process: entry.map(|entry| entry.process),
+                number,
+                rules: self.restrictions.rules_of(number),
+                document: Text::cut(document, OBJECT),
+            })));
+        }
+    }
+
     /// Records one decided request.
     pub fn record(&self, entry: &Entry<'_>) {
         let operation = entry.request.operation();
         let object = &entry.decision.object;
         match entry.decision.verdict {
             Verdict::Allow(rule) => {
+                if let (Request::Restrict { document }, Answer::Value(number)) =
+                    (entry.request, &entry.decision.answer)
+                {
+                    let number = usize::try_from(*number).unwrap_or_default();
+                    self.restricted(Some(entry), number, document);
+                }
                 let failed = matches!(entry.decision.answer, Answer::Errno(_));
                 let detail = self.sink.is_some();
                 self.tally().allow(rule, operation, object, failed, detail);
             }
             Verdict::Deny(denial) => {
+                // What a restriction denies, the policy in its file does not.
+                let by_policy = self.restriction(denial).is_none();
                 let question = self
                     .policy
                     .as_deref()
+                    .filter(|_| by_policy)
                     .and_then(|policy| asked::question(policy, entry.request, object, denial));
                 if let Some(sink) = &self.sink {
                     let denied = self.denied(entry, denial, question.as_ref());
@@ -90,7 +120,7 @@ impl Log {
                         object: Text::cut(object, LONGEST),
                         reason: denial.reason.text().to_owned(),
                         change: self
-                            .change(question.as_ref())
+                            .change(denial, question.as_ref())
                             .map(|change| Text::cut(change.as_bytes(), LONGEST)),
                         count: 1,
                     });
@@ -168,20 +198,32 @@ impl Log {
             rule: denial.rule.map(|rule| self.named(rule)),
             reason: denial.reason.text().to_owned(),
             explain: question.and_then(asked::words),
-            change: self.change(question),
+            change: self.change(denial, question),
             result: errno_name(result),
             latency: u64::try_from(entry.latency.as_micros()).unwrap_or(u64::MAX),
         }
     }
 
-    fn change(&self, question: Option<&Question>) -> Option<String> {
+    /// The rule that denied, if it is one of a restriction.
+    fn restriction(&self, denial: Denial) -> Option<Rule> {
+        self.restrictions.rule(denial.rule?)
+    }
+
+    fn change(&self, denial: Denial, question: Option<&Question>) -> Option<String> {
+        if let Some(rule) = self.restriction(denial) {
+            return Some(format!(
+                "nothing in this session; let its {} allow it",
+                rule.document
+            ));
+        }
         let policy = self.policy.as_deref()?;
         Some(policy.explain(question?, &[]).change)
     }
 
     fn named(&self, rule: RuleId) -> NamedRule {
         let written = self.policy.as_deref().and_then(|policy| policy.rule(rule));
-        NamedRule::new(rule, written)
+        let restriction = self.restrictions.rule(rule);
+        NamedRule::new(rule, written.or(restriction.as_ref()))
     }
 
     fn line(&self, event: Event) -> Option<Vec<u8>> {

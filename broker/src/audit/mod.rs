@@ -20,7 +20,9 @@ use doorward_protocol::Request;
 
 pub use arguments::Arguments;
 pub use log::Log;
-pub use record::{Allowed, Denied, Event, HeldLimit, NamedRule, Record, Start, Totals, Unread};
+pub use record::{
+    Allowed, Denied, Event, HeldLimit, NamedRule, Record, Restricted, Start, Totals, Unread,
+};
 pub use summary::{DistinctDenial, Summary};
 pub use text::Text;
 

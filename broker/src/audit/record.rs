@@ -32,6 +32,8 @@ pub enum Event {
     Allowed(Allowed),
     /// Operations whose arguments could not be read, counted.
     Unread(Unread),
+    /// The session was narrowed.
+    Restricted(Restricted),
     /// Records before this one are missing.
     Dropped {
         /// How many.
@@ -128,6 +130,22 @@ pub struct Unread {
     pub result: String,
     /// How many.
     pub count: u64,
+}
+
+/// A restriction of the session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restricted {
+    /// The front it was asked by, or `host`.
+    pub by: String,
+    /// The process or thread that asked, as the broker's pid namespace numbers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<u32>,
+    /// Its number in the session, from 1.
+    pub number: usize,
+    /// How many rules it has.
+    pub rules: usize,
+    /// What it says, the first 8 KiB.
+    pub document: Text,
 }
 
 /// Sums over a sandbox's life.

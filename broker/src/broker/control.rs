@@ -67,10 +67,12 @@ pub(crate) struct Start {
 }
 
 /// What the host asks of a running broker.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Order {
     /// Send this signal to the program's process group.
     Signal(i32),
+    /// Narrow the session by this document.
+    Restrict(String),
     /// End the sandbox now.
     Kill,
 }
@@ -97,6 +99,8 @@ pub(crate) enum Event {
     Started,
     /// Nothing was started, or serving failed: a sentence.
     Failed(String),
+    /// The session was narrowed, or why not: a sentence.
+    Restricted(Result<(), String>),
     /// It has ended.
     Ended {
         outcome: Outcome,

@@ -43,7 +43,7 @@ use crate::{
     },
     layers,
     limits::{self, Facts, Held, LimitError},
-    service::{Services, Setup, SetupError, Spawner},
+    service::{InForce, Services, Setup, SetupError, Spawner},
     sys::process,
     trace,
 };
@@ -316,17 +316,25 @@ fn serve(
     drop((streams.standard, streams.orders, view, expendable));
     let programs = launching.spawns.take().map(Programs::new);
     let arrivals = launching.arrivals.take();
+    let in_force = Arc::new(match workers {
+        true => InForce::shared(),
+        false => InForce::default(),
+    });
     let services = |policy: Arc<Policy>, spawn| -> Result<Arc<Services>, BrokerError> {
         let program = request.program.as_ref().map(|path| path.as_bytes());
         let program = program.and_then(|name| AbsName::parse(name).ok());
-        let services = Services::new(Setup {
-            network: policy.has_tcp(),
-            policy,
-            scratch: scratch.open()?,
-            view: namespaces.available,
-            map_foreign_ids: namespaces.available && namespaces.user,
-            spawn,
-        })?;
+        let in_force = Arc::clone(&in_force);
+        let services = Services::within(
+            in_force,
+            Setup {
+                network: policy.has_tcp(),
+                policy,
+                scratch: scratch.open()?,
+                view: namespaces.available,
+                map_foreign_ids: namespaces.available && namespaces.user,
+                spawn,
+            },
+        )?;
         Ok(Arc::new(services.with_program(program)))
     };
     let others = start
@@ -346,7 +354,8 @@ fn serve(
         &audit::session_name(),
         facts,
         streams.audit,
-    );
+    )
+    .naming(Arc::clone(in_force.restrictions()));
     let context = Context {
         services,
         audit: Arc::new(log),

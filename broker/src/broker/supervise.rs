@@ -156,6 +156,16 @@ impl Session<'_> {
         )
     }
 
+    /// Narrows the session as the host orders; a sentence where it is not.
+    fn restrict(&self, document: &str) -> Result<(), String> {
+        let narrowed = self.context.services.restrict(document.as_bytes());
+        let number = narrowed.map_err(|error| crate::host::told(&error))?;
+        self.context
+            .audit
+            .restricted(None, number, document.as_bytes());
+        Ok(())
+    }
+
     /// Waits for the program's end, an order, the host's end, or a limit that is used up.
     /// [`Outcome::Status`] means that the status can be read.
     fn watch(
@@ -188,6 +198,10 @@ impl Session<'_> {
                 match self.control.receive() {
                     Ok(Some(Order::Signal(signal))) => {
                         let _gone = process::signal_group(program, signal);
+                    }
+                    Ok(Some(Order::Restrict(document))) => {
+                        let narrowed = self.restrict(&document);
+                        let _gone = self.control.send(&Event::Restricted(narrowed));
                     }
                     _ => return Outcome::Killed,
                 }

@@ -1,11 +1,13 @@
 //! The course of one request: who asks, how long it may take, and what was found on the way.
 
+use std::{cell::Cell, time::Duration};
+
 use doorward_policy::{AbsName, Access, Denial, Reason, Rights, RuleId, Verdict};
 use doorward_protocol::Base;
 use rustix::io::Errno;
 
 use super::rules::Rules;
-use crate::service::{Asker, Patience, Place};
+use crate::service::{Asker, Lease, Patience, Place};
 
 /// Why a request does not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(crate) enum Fault {
     Denied(Denial),
     /// Allowed so far, but the kernel said no.
     Failed(Errno),
+    /// The session was narrowed while it waited: it is to be judged anew. Nothing has happened.
+    Narrowed,
 }
 
 impl From<Errno> for Fault {
@@ -50,6 +54,8 @@ pub(crate) struct Course<'a> {
     pub(crate) rule: Option<RuleId>,
     /// A place asked for already.
     known: Option<(Base, Place)>,
+    /// What keeps the session from being narrowed meanwhile.
+    lease: Cell<Option<Lease<'a>>>,
 }
 
 impl<'a> Course<'a> {
@@ -61,7 +67,30 @@ impl<'a> Course<'a> {
             object: Vec::new(),
             rule: None,
             known: None,
+            lease: Cell::new(None),
         }
+    }
+
+    /// That is done by what stands as long as this is held.
+    #[must_use]
+    pub(crate) fn by(self, lease: Lease<'a>) -> Self {
+        self.lease.set(Some(lease));
+        self
+    }
+
+    /// To be called, before each further look, by what waits. Meanwhile the session can be
+    /// narrowed; what was decided before holds no longer then.
+    pub(crate) fn waits(&self, pause: Duration) -> Attempt<()> {
+        let aside = self.lease.take().map(Lease::step_aside);
+        if let Some(errno) = self.asker.interrupted() {
+            return Err(Fault::Failed(errno));
+        }
+        std::thread::sleep(pause);
+        if let Some(aside) = aside {
+            self.lease
+                .set(Some(aside.come_back().ok_or(Fault::Narrowed)?));
+        }
+        Ok(())
     }
 
     /// The directory that `base` names; asked of the kernel once a request.

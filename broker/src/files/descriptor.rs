@@ -226,10 +226,7 @@ fn until_free(
         match attempt() {
             Err(Errno::AGAIN | Errno::ACCESS) if !quiet => {
                 course.may_block()?;
-                if let Some(errno) = course.asker.interrupted() {
-                    return Err(Fault::Failed(errno));
-                }
-                std::thread::sleep(super::PAUSE);
+                course.waits(super::PAUSE)?;
             }
             other => return Ok(other?),
         }

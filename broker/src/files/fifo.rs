@@ -1,7 +1,7 @@
 //! Waiting for the other end of a FIFO without waiting in open(2).
 
 use super::{
-    course::{Attempt, Course, Fault},
+    course::{Attempt, Course},
     filesystem::Filesystem,
 };
 
@@ -12,10 +12,7 @@ pub(crate) fn await_writer<F: Filesystem>(
     fifo: &F::Pin,
 ) -> Attempt<()> {
     while !filesystem.has_writer(fifo)? {
-        if let Some(errno) = course.asker.interrupted() {
-            return Err(Fault::Failed(errno));
-        }
-        std::thread::sleep(super::PAUSE);
+        course.waits(super::PAUSE)?;
     }
     // Nothing was copied when the writer has not written yet.
     let _ = filesystem.forget_copy();

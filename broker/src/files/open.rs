@@ -4,6 +4,8 @@
 //! with O_EXCL beneath a pinned directory, and an existing object is pinned, judged,
 //! opened anew for this grant alone and only then truncated.
 
+use std::time::Duration;
+
 use doorward_policy::{Access, Reason};
 use doorward_protocol::request::PathArgument;
 use rustix::{fs::OFlags, io::Errno};
@@ -232,10 +234,7 @@ impl<F: Filesystem> Files<F> {
         wanted: Wanted,
     ) -> Attempt<F::Pin> {
         loop {
-            if let Some(errno) = course.asker.interrupted() {
-                return Err(Fault::Failed(errno));
-            }
-            std::thread::sleep(super::PAUSE);
+            course.waits(super::PAUSE)?;
             match self.filesystem.reopen(&found.pin, wanted.reopening(), 0) {
                 Err(Errno::AGAIN) => {}
                 other => return Ok(other?),
@@ -252,13 +251,11 @@ impl<F: Filesystem> Files<F> {
         wanted: Wanted,
     ) -> Attempt<F::Pin> {
         course.may_block()?;
+        course.waits(Duration::ZERO)?;
         loop {
-            if let Some(errno) = course.asker.interrupted() {
-                return Err(Fault::Failed(errno));
-            }
             match self.filesystem.reopen(&found.pin, wanted.reopening(), 0) {
                 // Nobody reads.
-                Err(Errno::NXIO) => std::thread::sleep(super::PAUSE),
+                Err(Errno::NXIO) => course.waits(super::PAUSE)?,
                 Err(errno) => return Err(Fault::Failed(errno)),
                 Ok(file) => {
                     self.same_object(&file, &found.status)?;

@@ -143,14 +143,8 @@ impl<F: Filesystem> Files<F> {
     /// Whether the rights under a new name are within those under the old.
     pub(crate) fn decide_widening(&self, old: &Rights, new: &Rights) -> Attempt<()> {
         let wider = |had: bool, has: bool| has && !had;
-        let read = wider(
-            old.read.is_some() || old.scratch,
-            new.read.is_some() || new.scratch,
-        );
-        let write = wider(
-            old.write.is_some() || old.scratch,
-            new.write.is_some() || new.scratch,
-        );
+        let read = wider(old.read.is_some(), new.read.is_some());
+        let write = wider(old.write.is_some(), new.write.is_some());
         let execute = wider(old.execute.is_some(), new.execute.is_some());
         let special = wider(old.special.is_some(), new.special.is_some());
         let hidden = old.deny.is_some() || old.hide.is_some();

@@ -1,7 +1,9 @@
 //! What the path engine asks of a policy. The compiled policy is one implementation;
 //! tests have smaller ones.
 
-use doorward_policy::{AbsName, Access, Policy, Rights, Verdict};
+use doorward_policy::{AbsName, Access, Narrowed, Policy, Rights, Verdict};
+
+use crate::control::{self, Defence};
 
 /// The decisions a policy makes about files.
 pub(crate) trait Rules: std::fmt::Debug + Send + Sync {
@@ -25,12 +27,18 @@ pub(crate) trait Rules: std::fmt::Debug + Send + Sync {
     fn alike(&self, one: &AbsName, other: &AbsName) -> bool;
 }
 
-impl Rules for Policy {
+impl Rules for Narrowed {
     fn rights(&self, name: &AbsName) -> Rights {
+        if control::is_off(Defence::Restricted) {
+            return self.policy().rights(name);
+        }
         Self::rights(self, name)
     }
 
     fn decide_file(&self, name: &AbsName, access: Access, special: bool) -> Verdict {
+        if control::is_off(Defence::Restricted) {
+            return self.policy().decide_file(name, access, special);
+        }
         Self::decide_file(self, name, access, special)
     }
 
@@ -41,24 +49,33 @@ impl Rules for Policy {
         access: Access,
         special: bool,
     ) -> Verdict {
+        if control::is_off(Defence::Restricted) {
+            return self.policy().decide_rights(name, rights, access, special);
+        }
         Self::decide_rights(self, name, rights, access, special)
     }
 
+    // A restriction need not say what a mount is served by.
     fn names_literally(&self, name: &AbsName) -> bool {
-        Self::names_literally(self, name)
+        self.policy().names_literally(name)
     }
 
     fn alike(&self, one: &AbsName, other: &AbsName) -> bool {
-        let rights = self.rights(one);
-        rights == self.rights(other)
-            // A rule further below either could tell them apart.
-            && rights.ancestor.is_none()
-            && self
-                .rules
-                .iter()
-                .filter(|rule| matches!(rule.key.as_str(), "fs.deny" | "fs.hide"))
-                .all(|rule| !may_tell(&rule.text, one) && !may_tell(&rule.text, other))
+        self.all_of(|policy| alike(policy, one, other))
     }
+}
+
+/// Whether a policy treats everything below the two names alike.
+fn alike(policy: &Policy, one: &AbsName, other: &AbsName) -> bool {
+    let rights = policy.rights(one);
+    rights == policy.rights(other)
+        // A rule further below either could tell them apart.
+        && rights.ancestor.is_none()
+        && policy
+            .rules
+            .iter()
+            .filter(|rule| matches!(rule.key.as_str(), "fs.deny" | "fs.hide"))
+            .all(|rule| !may_tell(&rule.text, one) && !may_tell(&rule.text, other))
 }
 
 /// Whether a pattern could treat what lies below `name` unlike what lies elsewhere.

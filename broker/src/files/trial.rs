@@ -68,6 +68,9 @@ impl Rules for TrialRules {
             .iter()
             .any(|prefix| asked.below(prefix).is_some());
         rights.scratch = self.scratch && in_scratch && none;
+        if rights.scratch {
+            (rights.read, rights.write) = (Some(RuleId::OWN), Some(RuleId::OWN));
+        }
         rights
     }
 

@@ -132,6 +132,12 @@ pub enum HostError {
     /// The broker could not be started.
     #[error("cannot start the broker")]
     Broker(#[source] std::io::Error),
+    /// The session was not narrowed: it is as it was.
+    #[error("the sandbox was not restricted: {0}")]
+    Restriction(String),
+    /// The sandbox has ended; there is nothing to narrow.
+    #[error("the sandbox has ended")]
+    Over,
     /// The broker could not be spoken to.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -462,6 +468,33 @@ impl Running {
     /// [`HostError::Control`] when the broker is gone.
     pub fn signal(&self, signal: i32) -> Result<(), HostError> {
         Ok(self.broker.control.send(&Order::Signal(signal))?)
+    }
+
+    /// Narrows the session by a document in the words of a policy, as docs/POLICY.md says:
+    /// what is decided after this has returned is allowed only if the document allows it, too.
+    /// It is never widened again. Waits for what is under way, at most 5 s.
+    ///
+    /// # Errors
+    /// [`HostError::Restriction`]: the session is as it was. [`HostError::Over`] when the
+    /// sandbox has ended, [`HostError::Control`] when the broker is gone.
+    pub fn restrict(&mut self, document: &str) -> Result<(), HostError> {
+        if self.ended.is_some() {
+            return Err(HostError::Over);
+        }
+        if document.len() > doorward_policy::restriction::DOCUMENT_LIMIT {
+            return Err(HostError::Restriction(
+                doorward_policy::RestrictionError::Long.to_string(),
+            ));
+        }
+        let control = &self.broker.control;
+        control.send(&Order::Restrict(document.to_owned()))?;
+        match control.receive()?.ok_or(HostError::Lost)? {
+            Event::Restricted(narrowed) => narrowed.map_err(HostError::Restriction),
+            ended => {
+                self.ended = Some(ended);
+                Err(HostError::Over)
+            }
+        }
     }
 
     /// Ends the sandbox now: all its processes die. [`Running::wait`] tells the rest.

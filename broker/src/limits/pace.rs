@@ -9,30 +9,21 @@ use std::{
 const BURST: Duration = Duration::from_millis(100);
 
 /// The pace of one sandbox, shared by its fronts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Pace {
-    interval: Duration,
     /// When the requests taken so far are paid for.
     paid: Mutex<Option<Instant>>,
 }
 
 impl Pace {
-    /// Of so many requests a second.
-    pub(crate) fn new(rate: u32) -> Self {
+    /// Takes one request of so many a second; how long to wait before it is served.
+    pub(crate) fn take(&self, rate: u32, now: Instant) -> Duration {
         let interval = Duration::from_secs(1).checked_div(rate);
-        Self {
-            interval: interval.unwrap_or_default(),
-            paid: Mutex::new(None),
-        }
-    }
-
-    /// Takes one request; how long to wait before it is served.
-    pub(crate) fn take(&self, now: Instant) -> Duration {
         let Ok(mut paid) = self.paid.lock() else {
             return Duration::ZERO;
         };
         let from = paid.map_or(now, |paid| paid.max(now));
-        *paid = from.checked_add(self.interval);
+        *paid = from.checked_add(interval.unwrap_or_default());
         from.saturating_duration_since(now).saturating_sub(BURST)
     }
 }
@@ -43,11 +34,11 @@ mod tests {
 
     #[test]
     fn a_burst_and_then_the_rate() {
-        let pace = Pace::new(100);
+        let pace = Pace::default();
         let start = Instant::now();
         let mut now = start;
         for _ in 0..300 {
-            now += pace.take(now);
+            now += pace.take(100, now);
         }
         let taken = now - start;
         assert!(taken >= Duration::from_millis(2880), "{taken:?}");
@@ -56,21 +47,21 @@ mod tests {
 
     #[test]
     fn rest_is_not_saved_beyond_the_burst() {
-        let pace = Pace::new(100);
+        let pace = Pace::default();
         let start = Instant::now();
-        assert_eq!(pace.take(start), Duration::ZERO);
+        assert_eq!(pace.take(100, start), Duration::ZERO);
         let later = start + Duration::from_secs(60);
-        let waited: Duration = (0..20).map(|_| pace.take(later)).max().unwrap();
+        let waited: Duration = (0..20).map(|_| pace.take(100, later)).max().unwrap();
         assert!(waited >= Duration::from_millis(80), "{waited:?}");
     }
 
     #[test]
     fn within_the_rate_nothing_waits() {
-        let pace = Pace::new(1000);
+        let pace = Pace::default();
         let start = Instant::now();
         for step in 0..1000 {
             assert_eq!(
-                pace.take(start + Duration::from_millis(step)),
+                pace.take(1000, start + Duration::from_millis(step)),
                 Duration::ZERO
             );
         }

@@ -53,9 +53,12 @@ pub(super) fn perform(
             other => return Ok(other?),
         }
         again = true;
-        if let Some(errno) = course.asker.interrupted() {
-            let timed = errno == RESTART && wanted.is_some();
-            return Err(Fault::Failed(if timed { Errno::INTR } else { errno }));
+        match course.waits(Duration::ZERO) {
+            Err(Fault::Failed(errno)) => {
+                let timed = errno == RESTART && wanted.is_some();
+                return Err(Fault::Failed(if timed { Errno::INTR } else { errno }));
+            }
+            other => other?,
         }
         let waited = begun.elapsed();
         if wanted.is_some_and(|wanted| waited >= wanted) {

@@ -9,7 +9,7 @@ use doorward_policy::{Reason, policy::Destination};
 use rustix::{
     io::Errno,
     net::{
-        AddressFamily, Protocol, SocketFlags, SocketType, ipproto,
+        AddressFamily, Protocol, Shutdown, SocketFlags, SocketType, ipproto,
         sockopt::{socket_domain, socket_protocol, socket_type},
     },
 };
@@ -162,8 +162,13 @@ impl Network {
             option: Errno::INPROGRESS,
             deadline: Errno::TIMEDOUT,
         };
-        attempt::perform(course, subject.socket.as_fd(), &late, || {
+        let connected = attempt::perform(course, subject.socket.as_fd(), &late, || {
             rustix::net::connect(&subject.socket, &to)
-        })
+        });
+        if let Err(Fault::Narrowed) = connected {
+            // The kernel is not to go on with what is judged anew.
+            let _not_begun = rustix::net::shutdown(&subject.socket, Shutdown::Both);
+        }
+        connected
     }
 }

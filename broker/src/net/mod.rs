@@ -23,9 +23,7 @@ mod socket;
 mod tests;
 mod unix;
 
-use std::sync::Arc;
-
-use doorward_policy::{Policy, Reason};
+use doorward_policy::{Narrowed, Reason};
 use rustix::io::Errno;
 
 use crate::files::{Attempt, Course, Fault};
@@ -37,7 +35,7 @@ use self::{kept::Kept, made::Made, own::OwnAddresses};
 #[derive(Debug)]
 pub(crate) struct Network {
     /// What is decided by.
-    policy: Arc<Policy>,
+    policy: Narrowed,
     /// Whether the broker makes TCP sockets.
     tcp: bool,
     /// The sockets it made.
@@ -50,7 +48,7 @@ pub(crate) struct Network {
 
 impl Network {
     /// Of a sandbox under this policy; `tcp` says whether the broker makes TCP sockets.
-    pub(crate) fn new(policy: Arc<Policy>, tcp: bool) -> Self {
+    pub(crate) fn new(policy: Narrowed, tcp: bool) -> Self {
         Self {
             policy,
             tcp,

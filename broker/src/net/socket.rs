@@ -47,12 +47,11 @@ impl Network {
             _ => return Err(Fault::denied(Reason::NoRule, Errno::AFNOSUPPORT)),
         };
         course.object = name.into();
-        let named = if family == AddressFamily::UNIX {
-            self.policy.has_unix()
-        } else {
-            self.tcp
-        };
-        if !named {
+        let unix = family == AddressFamily::UNIX;
+        if let Some(denial) = self.policy.refuses_sockets(unix) {
+            return Err(Fault::Denied(denial));
+        }
+        if !unix && !self.tcp {
             return Err(Fault::denied(Reason::NoRule, Errno::ACCESS));
         }
         let kind = match kind & KIND {

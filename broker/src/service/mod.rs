@@ -2,6 +2,9 @@
 
 mod answer;
 mod asker;
+mod in_force;
+#[cfg(test)]
+mod restricting;
 mod services;
 mod setup;
 mod spawner;
@@ -12,6 +15,8 @@ mod tests;
 
 pub use answer::{Answer, Decision, Outcome};
 pub use asker::{Asker, FileIdentity, Patience, Place};
+pub use in_force::NarrowError;
+pub(crate) use in_force::{InForce, Lease};
 pub use services::Services;
 pub use setup::{Setup, SetupError};
 pub use spawner::Spawner;

@@ -9,11 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward_policy::{AbsName, Denial, Policy, Reason, RuleId, Verdict};
+use doorward_policy::{
+    AbsName, Denial, Narrowed, Policy, Reason, RestrictionError, RuleId, Verdict,
+};
 use doorward_protocol::{Request, request::PathArgument};
 use rustix::io::Errno;
 
-use super::{Answer, Asker, Decision, Outcome, Patience, Setup, SetupError, Spawner};
+use super::{
+    Answer, Asker, Decision, InForce, NarrowError, Outcome, Patience, Setup, SetupError, Spawner,
+};
 use crate::files::{
     Attempt, Course, Detail, Fault, Files, Filesystem, Grant, Kernel, Kind, Manner, Own, Roots,
     Rules, Turn, Wanted, meant,
@@ -23,11 +27,12 @@ use crate::net::Network;
 
 /// Performs requests for one sandbox under its policy. Shared by its fronts and workers.
 pub struct Services {
-    policy: Arc<Policy>,
+    policy: Narrowed,
+    in_force: Arc<InForce>,
     files: Files<Kernel>,
     network: Network,
     spawn: Option<Box<dyn Spawner + Send + Sync>>,
-    pace: Option<Pace>,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for Services {
@@ -49,6 +54,11 @@ impl Services {
     /// # Errors
     /// [`SetupError`] names the step.
     pub fn new(setup: Setup) -> Result<Self, SetupError> {
+        Self::within(Arc::default(), setup)
+    }
+
+    /// Those of one policy among several of a session.
+    pub(crate) fn within(in_force: Arc<InForce>, setup: Setup) -> Result<Self, SetupError> {
         rustix::process::umask(rustix::fs::Mode::empty());
         let filesystem = Kernel::open().map_err(SetupError::Proc)?;
         let root = Kernel::root().map_err(SetupError::Root)?;
@@ -72,11 +82,13 @@ impl Services {
             rustix::process::geteuid().as_raw(),
             rustix::process::getegid().as_raw(),
         );
-        let rules: Arc<dyn Rules> = Arc::<Policy>::clone(&setup.policy);
-        let network = Network::new(Arc::clone(&setup.policy), setup.network);
+        let policy = Narrowed::new(setup.policy, Arc::clone(in_force.restrictions()));
+        let rules: Arc<dyn Rules> = Arc::new(policy.clone());
+        let network = Network::new(policy.clone(), setup.network);
         Ok(Self {
-            pace: setup.policy.limits.requests_per_second.map(Pace::new),
-            policy: setup.policy,
+            pace: Pace::default(),
+            in_force,
+            policy,
             files: Files {
                 filesystem,
                 roots: Roots::new(root, scratch),
@@ -99,9 +111,19 @@ impl Services {
         self
     }
 
-    /// The policy they decide by.
+    /// The policy they decide by, without the restrictions of the session.
     pub fn policy(&self) -> &Arc<Policy> {
-        &self.policy
+        self.policy.policy()
+    }
+
+    /// Narrows the session by a document in the words of a policy; the number that this
+    /// restriction has in the session, from 1. What is answered after this
+    /// has returned was allowed by it, too.
+    ///
+    /// # Errors
+    /// [`NarrowError`]: the session is as it was.
+    pub fn restrict(&self, document: &[u8]) -> Result<usize, NarrowError> {
+        self.in_force.narrow(document)
     }
 
     /// What the scratch directory may hold.
@@ -111,9 +133,8 @@ impl Services {
 
     /// Takes one request; how long its front has to wait before it serves it.
     pub(crate) fn pause(&self) -> Duration {
-        self.pace
-            .as_ref()
-            .map_or(Duration::ZERO, |pace| pace.take(Instant::now()))
+        let rate = self.policy.requests_per_second();
+        rate.map_or(Duration::ZERO, |rate| self.pace.take(rate, Instant::now()))
     }
 
     /// Decides and performs one request. Never panics on anything `request` or
@@ -127,10 +148,22 @@ impl Services {
                 object: b"an order".to_vec(),
             });
         }
-        let mut course = Course::new(asker, patience);
-        let (answer, verdict) = match self.attempt(&mut course, request) {
+        let begin = || match request {
+            // Neither is decided by what can be narrowed, and both wait.
+            Request::Restrict { .. } | Request::Wait { .. } => Course::new(asker, patience),
+            _ => Course::new(asker, patience).by(self.in_force.enter()),
+        };
+        let mut course = begin();
+        let attempted = loop {
+            match self.attempt(&mut course, request) {
+                // As often as a session can be narrowed.
+                Err(Fault::Narrowed) => course = begin(),
+                attempted => break attempted,
+            }
+        };
+        let (answer, verdict) = match attempted {
             Ok(answer) => (answer, Verdict::Allow(course.rule.unwrap_or(RuleId::OWN))),
-            Err(Fault::WouldBlock) => return Outcome::WouldBlock,
+            Err(Fault::WouldBlock | Fault::Narrowed) => return Outcome::WouldBlock,
             Err(Fault::Denied(denial)) => (
                 Answer::Errno(Errno::from_raw_os_error(denial.errno)),
                 Verdict::Deny(denial),
@@ -161,6 +194,7 @@ impl Services {
                 process,
                 milliseconds,
             } => self.wait(course, *process, *milliseconds),
+            Request::Restrict { document } => self.narrow(course, document),
             Request::Socket {
                 family,
                 kind,
@@ -319,7 +353,7 @@ impl Services {
         let verdict = self.policy.decide_spawn(&found.name, arguments);
         course.obey(verdict)?;
         let policy = match verdict {
-            Verdict::Allow(rule) => self.policy.program_policy(rule),
+            Verdict::Allow(rule) => self.policy().program_policy(rule),
             Verdict::Deny(_) => None,
         };
         if found.status.kind() != Kind::File {
@@ -331,6 +365,33 @@ impl Services {
         let pin = rustix::io::fcntl_dupfd_cloexec(&*found.pin, 0)?;
         let process = spawner.start(&found.name, pin, arguments, policy)?;
         Ok(Answer::Value(i64::from(process)))
+    }
+
+    /// Restrict; on a worker, since it waits for what is under way.
+    fn narrow(&self, course: &mut Course<'_>, document: &[u8]) -> Attempt<Answer> {
+        course.may_block()?;
+        match self.restrict(document) {
+            Ok(number) => {
+                course.object = format!("restriction {number}").into_bytes();
+                Ok(Answer::Value(i64::try_from(number).unwrap_or(i64::MAX)))
+            }
+            Err(error) => {
+                let (reason, errno) = match &error {
+                    NarrowError::Busy => return Err(Fault::Failed(Errno::TIMEDOUT)),
+                    NarrowError::Shared => (Reason::Front, Errno::OPNOTSUPP),
+                    NarrowError::Restriction(RestrictionError::Many) => {
+                        (Reason::Quota, Errno::NOSPC)
+                    }
+                    NarrowError::Restriction(RestrictionError::Long) => {
+                        (Reason::Quota, Errno::TOOBIG)
+                    }
+                    NarrowError::Restriction(_) => (Reason::Malformed, Errno::INVAL),
+                };
+                course.object = error.to_string().into_bytes();
+                course.object.truncate(LONGEST_TOLD);
+                Err(Fault::denied(reason, errno))
+            }
+        }
     }
 
     fn wait(&self, course: &mut Course<'_>, process: u32, milliseconds: u32) -> Attempt<Answer> {
@@ -353,6 +414,9 @@ impl Services {
 
 /// Bound of one wait for a spawned program, in milliseconds.
 const LONGEST_WAIT: u32 = 10_000;
+
+/// Bytes of what is wrong with a restriction that a record has.
+const LONGEST_TOLD: usize = 1024;
 
 fn granted(grant: Grant<OwnedFd>) -> Answer {
     Answer::Descriptor {

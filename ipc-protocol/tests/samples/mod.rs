@@ -114,6 +114,9 @@ fn other(operation: Operation, path: PathArgument<'static>) -> Request<'static> 
         },
         Operation::Forget => Request::Forget { handle: 1 << 30 },
         Operation::Lane => Request::Lane,
+        Operation::Restrict => Request::Restrict {
+            document: b"version = 1",
+        },
         done => unreachable!("{done:?} is above"),
     }
 }

@@ -52,4 +52,5 @@ pub const SINGLE: &[Single] = &[
     api(Operation::Wait, "programs of typed spawns are no children"),
     api(Operation::Forget, "handles are the lane's"),
     api(Operation::Lane, "lanes come from lanes"),
+    api(Operation::Restrict, "no system call narrows a sandbox"),
 ];

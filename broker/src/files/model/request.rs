@@ -112,7 +112,7 @@ impl Request {
     /// Asks.
     pub(crate) fn perform(&self, files: &Files<Model>, course: &mut Course<'_>) -> Answer {
         let errno = |fault| match fault {
-            Fault::WouldBlock => Errno::AGAIN,
+            Fault::WouldBlock | Fault::Narrowed => Errno::AGAIN,
             Fault::Denied(denial) => Errno::from_raw_os_error(denial.errno),
             Fault::Failed(errno) => errno,
         };

@@ -74,9 +74,10 @@ impl Rules for Table {
     fn rights(&self, name: &AbsName) -> Rights {
         let name = name.as_bytes();
         let of = |letter| self.gives(name, letter).then_some(RULE);
+        let scratch = self.is_scratch(name).then_some(RuleId::OWN);
         Rights {
-            read: of('r'),
-            write: of('w'),
+            read: of('r').or(scratch),
+            write: of('w').or(scratch),
             create: of('c'),
             delete: of('d'),
             execute: of('x'),
@@ -84,7 +85,7 @@ impl Rules for Table {
             deny: of('-'),
             hide: of('h'),
             ancestor: self.is_ancestor(name).then_some(RULE),
-            scratch: self.is_scratch(name),
+            scratch: scratch.is_some(),
         }
     }
 

@@ -359,7 +359,10 @@ fn a_fresh_socket_is_made_connected_and_granted() {
 fn withheld(net: &str) -> (Network, TrialAsker) {
     let network = Network {
         kept: Kept::always(),
-        ..Network::new(Arc::new(policy(net)), true)
+        ..Network::new(
+            doorward_policy::Narrowed::new(Arc::new(policy(net)), Arc::default()),
+            true,
+        )
     };
     let asker = TrialAsker {
         withholds: true,
