@@ -38,6 +38,12 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// How often doorward spoke. What a program says when its broker is gone is its own, and
+    /// may be half a line.
+    pub(crate) fn sentences(&self) -> usize {
+        self.error.matches("doorward: ").count()
+    }
+
     /// Whether it went well, or doorward said one sentence, or the program failed for itself.
     /// A broker without memory is ended by its allocator, which says so too.
     pub(crate) fn is_clear(&self) -> bool {
@@ -66,6 +72,11 @@ pub(crate) fn start(tree: &Tree, around: &[&str], program: &str) -> Child {
 
 /// As [`start`], of this build.
 pub(crate) fn start_built(doorward: PathBuf, tree: &Tree, around: &[&str], program: &str) -> Child {
+    command(doorward, tree, around, program).spawn().unwrap()
+}
+
+/// What [`start_built`] starts.
+pub(crate) fn command(doorward: PathBuf, tree: &Tree, around: &[&str], program: &str) -> Command {
     let mut command: Command = match around.split_first() {
         Some((first, rest)) => {
             let mut command = tree.level().command(first);
@@ -81,11 +92,11 @@ pub(crate) fn start_built(doorward: PathBuf, tree: &Tree, around: &[&str], progr
         .args(["--", "/usr/bin/dash", "-c", program])
         .env("PATH", "/usr/bin:/bin")
         .env("TMPDIR", tree.name("../temporary"))
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::piped());
+    command
 }
 
 /// Waits for its end.

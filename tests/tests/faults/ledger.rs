@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward_tests::Tree;
+use doorward_tests::{Tree, below, called};
 use nix::sys::{
     prctl::set_child_subreaper,
     wait::{WaitPidFlag, WaitStatus, waitpid},
@@ -24,6 +24,10 @@ pub(crate) struct Ledger {
     mounts: usize,
     groups: usize,
     files: Vec<PathBuf>,
+    /// Of the network namespace that this test is in, listening, connected or neither.
+    sockets: usize,
+    /// System V objects of the namespace that this test is in.
+    objects: usize,
 }
 
 impl Ledger {
@@ -33,25 +37,32 @@ impl Ledger {
         let own = std::process::id().cast_signed();
         let processes = below(own)
             .into_iter()
-            .map(|pid| format!("{} {pid}", name(pid)));
+            .map(|pid| format!("{} {pid}", called(pid)));
         let mut groups = 0;
         count(Path::new("/sys/fs/cgroup"), &mut groups);
         let left = fs::read_dir(tree.name("../temporary")).unwrap();
         Self {
             processes: processes.collect(),
             descriptors: fs::read_dir("/proc/self/fd").unwrap().count(),
-            mounts: fs::read_to_string("/proc/self/mountinfo")
-                .unwrap()
-                .lines()
-                .count(),
+            mounts: lines("/proc/self/mountinfo"),
             groups,
             files: left.map(|entry| entry.unwrap().path()).collect(),
+            sockets: lines("/proc/thread-self/net/unix"),
+            objects: ["shm", "sem", "msg"]
+                .map(|kind| lines(&format!("/proc/sysvipc/{kind}")))
+                .iter()
+                .sum(),
         }
     }
 
     /// Waits until all is as before; what differs after the deadline.
     pub(crate) fn settles(&self, tree: &Tree) -> Result<(), String> {
-        let end = Instant::now() + DEADLINE;
+        self.settles_within(DEADLINE, tree)
+    }
+
+    /// As [`Self::settles`], after this time.
+    pub(crate) fn settles_within(&self, limit: Duration, tree: &Tree) -> Result<(), String> {
+        let end = Instant::now() + limit;
         loop {
             reap();
             let now = Self::of(tree);
@@ -75,6 +86,10 @@ fn reap() {
     }
 }
 
+fn lines(file: &str) -> usize {
+    fs::read_to_string(file).unwrap().lines().count()
+}
+
 fn count(directory: &Path, found: &mut usize) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -82,27 +97,4 @@ fn count(directory: &Path, found: &mut usize) {
             count(&entry.path(), found);
         }
     }
-}
-
-/// All processes below one.
-pub(crate) fn below(pid: i32) -> Vec<i32> {
-    let mut found = Vec::new();
-    let threads = fs::read_dir(format!("/proc/{pid}/task"));
-    for thread in threads.into_iter().flatten().flatten() {
-        let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        for child in children
-            .split_whitespace()
-            .filter_map(|text| text.parse().ok())
-        {
-            found.push(child);
-            found.extend(below(child));
-        }
-    }
-    found
-}
-
-/// What a process is called.
-pub(crate) fn name(pid: i32) -> String {
-    let text = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    text.trim_end().to_owned()
 }

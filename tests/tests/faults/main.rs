@@ -1,5 +1,7 @@
-//! Faults: a hostile neighbour, too few descriptors, too little memory, a full disk, processes stopped and continued all the time. After each,
-//! nothing is left, and the host tells of it in one sentence within a deadline.
+//! Faults: kill -9 and failing calls at each step of a start, thousands of crashes of one host,
+//! a hostile neighbour, too few descriptors, too little memory, a full disk, processes stopped
+//! and continued all the time. After each, nothing is left, and the host tells of it in one
+//! sentence within a deadline.
 //!
 //! CLOCK_REALTIME is not moved: no namespace has one of its own, and a test that sets it sets
 //! it for the whole machine. doorward waits by the monotonic clock alone.
@@ -12,16 +14,26 @@
     reason = "a test fails by panicking"
 )]
 
+mod crashes;
 mod host;
+mod kill;
 mod ledger;
 mod neighbours;
+mod oracle;
+mod refused;
 mod scarce;
+mod steps;
 mod stopped;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The ledger counts what belongs to this process, so that one test runs at a time.
+use nix::sched::{CloneFlags, unshare};
+
+/// The ledger counts what belongs to this process, so that one test runs at a time, in
+/// namespaces where nobody else makes sockets and System V objects.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC).unwrap();
+    guard
 }

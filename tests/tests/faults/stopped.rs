@@ -3,7 +3,7 @@
 
 use std::{process::Child, time::Duration};
 
-use doorward_tests::{Level, control};
+use doorward_tests::{Level, below, control};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -12,7 +12,7 @@ use nix::{
 use crate::{
     alone,
     host::{finish, place, start, start_built},
-    ledger::{Ledger, below},
+    ledger::Ledger,
 };
 
 /// Appends to a file, and tells whether each line is there once.
