@@ -127,18 +127,21 @@ fn a_shell_has_keys_jobs_and_the_size_of_the_window() {
         seat.sees("terminal2");
         seat.types("echo through >/dev/tty; echo wrote$((1+1))\n");
         seat.sees("wrote2");
-        seat.types("sleep 300; echo status $?\n");
-        std::thread::sleep(Duration::from_millis(300));
+        // It tells when the terminal is its own: a key before that is bash's.
+        seat.types("sh -c 'echo sleeps$((1+1)); exec sleep 300'; echo status $?\n");
+        seat.sees("sleeps2");
         seat.types("\x03");
         seat.sees("bash-5");
         seat.types("echo then $?\n");
         seat.sees("then 130");
-        seat.types("sleep 300\n");
-        std::thread::sleep(Duration::from_millis(300));
+        let waiting =
+            "trap \"echo again$((1+1))\" CONT; echo waits$((1+1)); while :; do sleep 0.1; done";
+        seat.types(&format!("sh -c '{waiting}'\n"));
+        seat.sees("waits2");
         seat.types("\x1a");
         seat.sees("Stopped");
         seat.types("fg\n");
-        std::thread::sleep(Duration::from_millis(300));
+        seat.sees("again2");
         seat.types("\x03");
         seat.sees("bash-5");
         let size = Winsize {
