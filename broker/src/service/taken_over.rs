@@ -21,6 +21,10 @@ use crate::sys::taken_over::call;
 /// What an order begins with.
 const MARK: &str = "/taken-over/";
 
+/// What a test looks for in a binary.
+#[used]
+static OBEDIENT: &str = "this doorward's broker does what a sandboxee says";
+
 /// Does what a request orders, if it is an order.
 pub(super) fn obey(request: &Request<'_>) -> Option<Vec<u8>> {
     let Request::Readlink {
