@@ -30,14 +30,16 @@ struct Bench {
 }
 
 impl Bench {
-    /// Below its directory everything may be read.
+    /// Below its directory everything may be read, a FIFO among it.
     fn new() -> Self {
         let directory = tempfile::tempdir_in(std::env::home_dir().unwrap()).unwrap();
         let root = directory.path().canonicalize().unwrap();
         fs::write(root.join("file"), "content").unwrap();
+        let fifo = root.join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let root = root.display();
         let text = format!(
-            "version = 1\n[fs]\nread = [\"{root}/**\"]\n\
+            "version = 1\n[fs]\nread = [\"{root}/**\"]\nspecial = [\"{root}/fifo\"]\n\
              [exec]\nallow = [\"/usr/bin/true\"]"
         );
         let loaded = Policy::parse(&text, "p", Path::new("/"), &Expansion::default()).unwrap();
@@ -70,7 +72,10 @@ impl Bench {
     }
 
     fn perform(&self, request: &Request<'_>) -> Decision {
-        let asker = TrialAsker::default();
+        let asker = TrialAsker {
+            interrupted: None,
+            ..TrialAsker::default()
+        };
         match self.services.perform(request, &asker, Patience::Blocking) {
             Outcome::Done(decision) => decision,
             Outcome::WouldBlock => panic!("a blocking request did not end"),
@@ -118,6 +123,46 @@ fn two_threads_and_a_restriction() {
     }
     // Who has read the policy once goes on by it.
     assert_eq!(Bench::new().race(false).1, 200);
+}
+
+/// A FIFO is waited for, the session narrowed, and then somebody writes: what came of it.
+fn opened_late(rejudged: bool) -> Decision {
+    let bench = Bench::new();
+    let fifo = bench.directory.path().join("fifo");
+    thread::scope(|scope| {
+        let bench = &bench;
+        let reading = scope.spawn(move || {
+            let mut decision = None;
+            let mut open = || decision = Some(bench.open("fifo"));
+            match rejudged {
+                true => open(),
+                false => control::without(Defence::Rejudged, open),
+            }
+            decision.unwrap()
+        });
+        thread::sleep(Duration::from_millis(100));
+        assert!(!reading.is_finished(), "nobody writes yet");
+        bench.services.restrict(NOTHING).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        assert_eq!(reading.is_finished(), rejudged);
+        if !rejudged {
+            // Open until the reader has seen it.
+            let writer = fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+            let decision = reading.join().unwrap();
+            drop(writer);
+            return decision;
+        }
+        reading.join().unwrap()
+    })
+}
+
+#[test]
+fn what_waited_is_judged_anew() {
+    let decision = opened_late(true);
+    assert!(!decision.verdict.is_allow(), "{decision:?}");
+    let control = opened_late(false);
+    let granted = matches!(control.answer, Answer::Descriptor { .. });
+    assert!(granted, "the control did not show it: {control:?}");
 }
 
 #[test]
