@@ -272,7 +272,8 @@ fn every_request_tells_all_its_paths() {
             | Operation::Listen
             | Operation::Wait
             | Operation::Forget
-            | Operation::Lane => 0,
+            | Operation::Lane
+            | Operation::Restrict => 0,
             _ => 1,
         };
         let paths = asked.paths();
