@@ -17,9 +17,10 @@ pub const GROUPS: [(&str, usize); 10] = [
 ];
 
 /// What can hold a case.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 13] = [
     "seccomp",
     "namespaces",
+    "user namespace",
     "landlock",
     "broker",
     "framing",
