@@ -51,7 +51,9 @@ fn a_flood_stops_at_the_bound() {
         let told = "doorward: the sandbox was ended by limits.output = \"70001\"";
         assert!(output.error().starts_with(told), "{}", output.error());
         // Both streams count together.
-        let both = FLOOD.replace("os.write(FD", "os.write(2,b'y'*100); os.write(1");
+        let flood = FLOOD.replace("os.write(FD", "os.write(2,b'y'*100); os.write(1");
+        // Some of it first, since what both have written is not read in turns.
+        let both = format!("import os, time\nos.write(2, b'y'*100)\ntime.sleep(0.3)\n{flood}");
         let ended = python(&tree, "output = \"64KiB\"", &both);
         assert_eq!(ended.code(), LIMIT, "{level}");
         let (text, rest) = ended.stderr.split_at(
