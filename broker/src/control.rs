@@ -26,7 +26,8 @@ macro_rules! defences {
             let name = match defence {
                 $(Defence::$defence => $name,)*
             };
-            std::env::var(CHOICE).is_ok_and(|chosen| chosen.split(',').any(|one| one == name))
+            let chosen = chosen().and_then(std::ffi::OsStr::to_str);
+            chosen.is_some_and(|chosen| chosen.split(',').any(|one| one == name))
         }
 
         /// What a test looks for in a binary.
@@ -112,10 +113,18 @@ defences! {
 #[cfg(any(doorward_control = "chosen", doorward_control = "taken-over"))]
 const CHOICE: &str = "DOORWARD_WITHOUT";
 
+/// The choice. It is read once, and by [`choice`] before a broker is forked, since that forgets
+/// its environment.
+#[cfg(any(doorward_control = "chosen", doorward_control = "taken-over"))]
+fn chosen() -> Option<&'static std::ffi::OsStr> {
+    static CHOSEN: std::sync::OnceLock<Option<std::ffi::OsString>> = std::sync::OnceLock::new();
+    CHOSEN.get_or_init(|| std::env::var_os(CHOICE)).as_deref()
+}
+
 /// What a broker is told of that choice: nothing, but in a build that has it.
 pub(crate) fn choice() -> Option<(std::ffi::OsString, std::ffi::OsString)> {
     #[cfg(any(doorward_control = "chosen", doorward_control = "taken-over"))]
-    return std::env::var_os(CHOICE).map(|chosen| (CHOICE.into(), chosen));
+    return chosen().map(|chosen| (CHOICE.into(), chosen.into()));
     #[cfg(not(any(doorward_control = "chosen", doorward_control = "taken-over")))]
     None
 }

@@ -369,6 +369,8 @@ impl Spare {
                 })
             }
             None => {
+                // Read while there is an environment.
+                let _chosen = control::choice();
                 // Nothing of the host's is dropped here, since this does not come back.
                 let control = process::forget_host(broker::NAME, theirs.as_fd())
                     .map(|()| Control::new(theirs));
