@@ -43,21 +43,10 @@ impl Broker {
 
     /// Those among the descendants of a process: whoever holds a listener of notifications.
     pub(crate) fn below(process: u32) -> Vec<Self> {
-        let mut found = Vec::new();
-        let mut left = vec![process];
-        while let Some(process) = left.pop() {
-            found.extend(Self::of(process));
-            let tasks = fs::read_dir(format!("/proc/{process}/task"));
-            for task in tasks.into_iter().flatten().flatten() {
-                let children = fs::read_to_string(task.path().join("children"));
-                let children = children.unwrap_or_default();
-                left.extend(
-                    children
-                        .split_whitespace()
-                        .map(|one| one.parse::<u32>().unwrap()),
-                );
-            }
-        }
+        let below = doorward_tests::below(process.cast_signed()).into_iter();
+        let mut found: Vec<_> = below
+            .filter_map(|process| Self::of(process.cast_unsigned()))
+            .collect();
         found.sort_by_key(|broker| broker.process);
         found
     }

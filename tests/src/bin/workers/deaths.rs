@@ -122,23 +122,16 @@ fn crash(zygote: &Zygote) {
 
 /// Name, threads and descriptors of this process and all below it.
 pub(crate) fn family() -> Vec<(String, usize, usize)> {
-    let mut found = Vec::new();
-    let mut left = vec![std::process::id()];
-    while let Some(process) = left.pop() {
-        let at = |name: &str| format!("/proc/{process}/{name}");
-        let count = |name: &str| fs::read_dir(at(name)).map_or(0, Iterator::count);
-        let name = fs::read_to_string(at("comm")).unwrap_or_default();
-        found.push((name.trim().to_owned(), count("task"), count("fd")));
-        for thread in fs::read_dir(at("task")).into_iter().flatten().flatten() {
-            let children = fs::read_to_string(thread.path().join("children"));
-            let children = children.unwrap_or_default();
-            left.extend(
-                children
-                    .split_whitespace()
-                    .filter_map(|one| one.parse::<u32>().ok()),
-            );
-        }
-    }
+    let own = std::process::id().cast_signed();
+    let all = std::iter::once(own).chain(doorward_tests::below(own));
+    let mut found: Vec<_> = all
+        .map(|process| {
+            let entries = |name: &str| fs::read_dir(format!("/proc/{process}/{name}"));
+            let count = |name: &str| entries(name).map_or(0, Iterator::count);
+            let name = doorward_tests::called(process);
+            (name, count("task"), count("fd"))
+        })
+        .collect();
     found.sort();
     found
 }

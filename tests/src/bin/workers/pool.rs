@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     time::{Duration, Instant},
 };
 
@@ -227,24 +226,11 @@ pub(crate) fn zygote_dies(front: &str) {
 
 /// The process of this name below this one.
 fn find(name: &str) -> rustix::process::Pid {
-    let mut left = vec![std::process::id()];
-    while let Some(process) = left.pop() {
-        let at = |what: &str| format!("/proc/{process}/{what}");
-        let own = fs::read_to_string(at("comm")).unwrap_or_default();
-        if own.trim() == name {
-            return rustix::process::Pid::from_raw(process.cast_signed()).unwrap();
-        }
-        for thread in fs::read_dir(at("task")).into_iter().flatten().flatten() {
-            let children = fs::read_to_string(thread.path().join("children"));
-            let children = children.unwrap_or_default();
-            left.extend(
-                children
-                    .split_whitespace()
-                    .filter_map(|one| one.parse::<u32>().ok()),
-            );
-        }
-    }
-    panic!("there is no {name}")
+    let own = std::process::id().cast_signed();
+    let mut below = doorward_tests::below(own).into_iter();
+    let found = below.find(|one| doorward_tests::called(*one) == name);
+    let found = found.unwrap_or_else(|| panic!("there is no {name}"));
+    rustix::process::Pid::from_raw(found).unwrap()
 }
 
 pub(crate) fn threads(front: &str) {
