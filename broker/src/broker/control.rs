@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     audit::Summary,
     front::{api::ApiReport, notify::NotifyReport},
-    limits::Broken,
+    limits::{Broken, Usage},
     sys::process,
 };
 
@@ -107,6 +107,7 @@ pub(crate) enum Event {
         notify: NotifyReport,
         api: ApiReport,
         summary: Summary,
+        usage: Box<Usage>,
     },
 }
 

@@ -29,7 +29,7 @@ use crate::{
         notify::{self, NotifyReport},
     },
     launcher::{self, Programs, Spawned},
-    limits::{Held, Watch},
+    limits::{Held, Waited, Watch},
     service::Services,
     sys::process,
 };
@@ -85,7 +85,9 @@ impl Session<'_> {
         });
         let workers = workers.transpose().map_err(failed)?;
         tracing::debug!("the broker serves");
-        let outcome = self.outcome(&launched)?;
+        let watched = self.limits.watch(self.context.services.scratch());
+        let (outcome, waited) = self.outcome(&launched, &watched)?;
+        let wall = watched.elapsed();
         tracing::debug!(?outcome, "the sandbox has ended");
         let _gone = kill(launched.launcher, Signal::SIGKILL);
         self.limits.kill();
@@ -106,6 +108,7 @@ impl Session<'_> {
             notify: served,
             api: lanes,
             summary: self.context.audit.finish(),
+            usage: Box::new(watched.usage(wall, waited)),
         })?;
         Ok(())
     }
@@ -136,24 +139,27 @@ impl Session<'_> {
         thread("programs", move || followed.follow()).map(drop)
     }
 
-    fn outcome(&self, launched: &Launched) -> Result<Outcome, BrokerError> {
-        let watched = self.limits.watch(self.context.services.scratch());
+    /// How it ended, and what the kernel told of the program if it ended by itself.
+    fn outcome(
+        &self,
+        launched: &Launched,
+        watched: &Watch<'_>,
+    ) -> Result<(Outcome, Option<Waited>), BrokerError> {
         if let Some(errno) = launcher::exec_failure(launched.setup.as_fd()) {
-            return Ok(Outcome::Exec(errno.raw_os_error()));
+            return Ok((Outcome::Exec(errno.raw_os_error()), None));
         }
         self.control.send(&Event::Started)?;
         let status = launched.status.as_fd();
-        Ok(
-            match self.watch(&watched, status, launched.program.as_fd()) {
-                Outcome::Status(_) => match launcher::wait_status(&launched.status) {
-                    Some(raw) => watched
-                        .ended(raw)
-                        .map_or(Outcome::Status(raw), Outcome::Limit),
-                    None => Outcome::Lost,
-                },
-                other => other,
-            },
-        )
+        let outcome = self.watch(watched, status, launched.program.as_fd());
+        if !matches!(outcome, Outcome::Status(_)) {
+            return Ok((outcome, None));
+        }
+        let waited = launcher::wait_status(&launched.status);
+        let outcome = waited.map_or(Outcome::Lost, |Waited { raw, .. }| {
+            let broken = watched.ended(raw);
+            broken.map_or(Outcome::Status(raw), Outcome::Limit)
+        });
+        Ok((outcome, waited))
     }
 
     /// Narrows the session as the host orders; a sentence where it is not.

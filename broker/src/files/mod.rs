@@ -109,7 +109,7 @@ impl<F: Filesystem> Files<F> {
         let Some(budget) = self.budget.as_ref().filter(|_| rights.scratch) else {
             return Ok(());
         };
-        match budget.has_room(course.cached()) {
+        match budget.takes(course.cached()) {
             Some(true) => Ok(()),
             Some(false) => Err(Fault::Failed(Errno::NOSPC)),
             None => Err(Fault::WouldBlock),

@@ -30,7 +30,7 @@ use rustix::io::Errno;
 
 pub use crate::{
     broker::ControlError,
-    limits::{Broken, Limit},
+    limits::{Broken, Limit, Usage},
 };
 pub use program::ProgramError;
 
@@ -112,6 +112,8 @@ pub struct Report {
     pub api: ApiReport,
     /// What was decided.
     pub summary: Summary,
+    /// What it used.
+    pub usage: Usage,
 }
 
 /// Why a sandbox did not start, or its end is not known.
@@ -531,6 +533,7 @@ impl Running {
         if let Some(most) = self.relaying.as_ref().and_then(Relaying::exceeded) {
             report.ended = Ended::Limit(Broken::output(most));
         }
+        report.usage.output = self.relaying.as_ref().map(Relaying::passed);
         Ok(report)
     }
 }
@@ -548,6 +551,7 @@ fn report(event: Event) -> Result<Report, HostError> {
         notify,
         api,
         summary,
+        usage,
     } = event
     else {
         return Err(match event {
@@ -567,5 +571,6 @@ fn report(event: Event) -> Result<Report, HostError> {
         notify,
         api,
         summary,
+        usage: *usage,
     })
 }

@@ -51,6 +51,12 @@ impl Quota {
         bytes.get(..within).unwrap_or_default()
     }
 
+    /// Bytes that were taken.
+    fn taken(&self) -> u64 {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        self.most.saturating_sub(*left)
+    }
+
     /// The value of the limit, if more was written.
     pub(super) fn exceeded(&self) -> Option<u64> {
         self.exceeded.load(Ordering::Acquire).then_some(self.most)
@@ -169,6 +175,11 @@ impl Relaying {
         Arc::clone(&self.quota)
     }
 
+    /// Bytes that were passed on.
+    pub(super) fn passed(&self) -> u64 {
+        self.quota.taken()
+    }
+
     /// The value of the limit, if more was written.
     pub(super) fn exceeded(&self) -> Option<u64> {
         self.quota.exceeded()
@@ -268,6 +279,6 @@ mod tests {
         assert_eq!(quota.take(b""), b"");
         assert_eq!(quota.exceeded(), None);
         assert_eq!(quota.take(b"x"), b"");
-        assert_eq!(quota.exceeded(), Some(10));
+        assert_eq!((quota.exceeded(), quota.taken()), (Some(10), 10));
     }
 }

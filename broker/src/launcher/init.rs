@@ -11,7 +11,6 @@ use nix::{
     sys::{
         signal::{SigSet, SigmaskHow, Signal, sigprocmask},
         signalfd::{SfdFlags, SignalFd},
-        wait::{WaitPidFlag, WaitStatus, waitpid},
     },
     unistd::Pid,
 };
@@ -22,7 +21,7 @@ use super::{
     spawn::{self, Order},
     zygote,
 };
-use crate::{broker::kill_children, sys::process};
+use crate::{broker::kill_children, limits::Waited, sys::process};
 
 /// Forks the sandboxee and waits for it.
 pub(super) fn run(launch: &Launch<'_>, ends: Ends) -> Result<(), ()> {
@@ -68,12 +67,12 @@ pub(super) fn run(launch: &Launch<'_>, ends: Ends) -> Result<(), ()> {
         spawns,
         started: Vec::new(),
     };
-    let raw = init.live();
+    let waited = init.live();
     if !separate {
         kill_children();
     }
-    if let Some(raw) = raw {
-        let _lost = rustix::io::write(&init.status, &raw.to_ne_bytes());
+    if let Some(waited) = waited {
+        let _lost = rustix::io::write(&init.status, &waited.to_bytes());
     }
     process::exit(0)
 }
@@ -115,13 +114,13 @@ struct Init<'a> {
 }
 
 impl Init<'_> {
-    /// Reaps everybody until the program has ended: its wait status. None when the broker
+    /// Reaps everybody until the program has ended: what the kernel tells of it. None when the broker
     /// is gone, which the signal asked for with PR_SET_PDEATHSIG may come too early to tell.
-    fn live(&mut self) -> Option<i32> {
+    fn live(&mut self) -> Option<Waited> {
         loop {
             while let Ok(Some(_)) = self.ended.read_signal() {}
-            if let Some(raw) = self.reap() {
-                return Some(raw);
+            if let Some(waited) = self.reap() {
+                return Some(waited);
             }
             let mut waited = vec![
                 PollFd::from_borrowed_fd(self.ended.as_fd(), PollFlags::IN),
@@ -152,23 +151,27 @@ impl Init<'_> {
         }
     }
 
-    /// Reaps who has ended; the program's wait status if it is among them.
-    fn reap(&mut self) -> Option<i32> {
+    /// Reaps who has ended; what the kernel tells of the program if it is among them.
+    fn reap(&mut self) -> Option<Waited> {
         loop {
-            let (pid, raw) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, code.wrapping_shl(8)),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, signal as i32),
-                Ok(WaitStatus::StillAlive) => return None,
-                Ok(_) | Err(Errno::EINTR) => continue,
-                Err(_) => return Some(255_i32.wrapping_shl(8)),
+            let (pid, waited) = match process::reap() {
+                Ok(Some(reaped)) => reaped,
+                Ok(None) => return None,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => {
+                    return Some(Waited {
+                        raw: 255_i32.wrapping_shl(8),
+                        ..Waited::default()
+                    });
+                }
             };
             if pid == self.program {
-                return Some(raw);
+                return Some(waited);
             }
             let found = self.started.iter().position(|(process, _)| *process == pid);
             if let (Some(index), Some(spawns)) = (found, &self.spawns) {
                 let (_, number) = self.started.swap_remove(index);
-                spawn::tell(spawns.as_fd(), number, raw);
+                spawn::tell(spawns.as_fd(), number, waited.raw);
             }
         }
     }

@@ -18,6 +18,7 @@ use rustix::{
 };
 
 use super::LaunchError;
+use crate::limits::Waited;
 
 /// The sandboxee's end.
 #[derive(Debug)]
@@ -264,13 +265,13 @@ pub(crate) fn exec_failure(socket: BorrowedFd<'_>) -> Option<Errno> {
     }
 }
 
-/// Reads the program's wait status; `None` if it was lost with its init.
-pub(crate) fn wait_status(pipe: &OwnedFd) -> Option<i32> {
-    let mut bytes = [0_u8; 4];
+/// Reads what the kernel told of the program's end; `None` if it was lost with its init.
+pub(crate) fn wait_status(pipe: &OwnedFd) -> Option<Waited> {
+    let mut bytes = [0_u8; Waited::LENGTH];
     loop {
         match rustix::io::read(pipe.as_fd(), &mut bytes) {
             Err(Errno::INTR) => {}
-            Ok(4) => return Some(i32::from_ne_bytes(bytes)),
+            Ok(Waited::LENGTH) => return Waited::from_bytes(bytes),
             _ => return None,
         }
     }

@@ -11,7 +11,6 @@ use nix::{
     sys::{
         signal::{Signal, kill},
         signalfd::SignalFd,
-        wait::{WaitPidFlag, WaitStatus, waitpid},
     },
     unistd::Pid,
 };
@@ -23,7 +22,11 @@ use super::{
     orders::{Order, Orders},
     report::Report,
 };
-use crate::{broker::kill_children, limits::Held, sys::process};
+use crate::{
+    broker::kill_children,
+    limits::{Held, Waited},
+    sys::process,
+};
 
 /// Forks workers of this entry until the host or the broker is gone.
 pub(super) fn run(
@@ -83,7 +86,7 @@ pub(super) fn run(
     if !separate {
         kill_children();
     }
-    let _lost = rustix::io::write(&zygote.status, &0_i32.to_ne_bytes());
+    let _lost = rustix::io::write(&zygote.status, &Waited::default().to_bytes());
     process::exit(0)
 }
 
@@ -155,17 +158,15 @@ impl Zygote<'_> {
 
     fn reap(&mut self) {
         loop {
-            let (pid, raw) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, code.wrapping_shl(8)),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, signal as i32),
-                Ok(WaitStatus::StillAlive) => return,
-                Ok(_) | Err(Errno::EINTR) => continue,
-                Err(_) => return,
+            let (pid, waited) = match process::reap() {
+                Ok(Some(reaped)) => reaped,
+                Err(rustix::io::Errno::INTR) => continue,
+                Ok(None) | Err(_) => return,
             };
             let found = self.workers.iter().position(|(process, _)| *process == pid);
             if let Some(index) = found {
                 let (_, number) = self.workers.swap_remove(index);
-                self.orders.ended(number, raw);
+                self.orders.ended(number, waited.raw);
             }
         }
     }

@@ -94,6 +94,10 @@ pub(super) struct Group {
     held: Controllers,
     kills: Option<File>,
     time: Option<(File, Version)>,
+    /// The most memory there ever was.
+    peak: Option<File>,
+    /// Members that were refused.
+    refusals: Option<File>,
 }
 
 impl Group {
@@ -148,6 +152,16 @@ impl Group {
         text.and_then(|text| field(&text, "oom_kill")).unwrap_or(0)
     }
 
+    /// The most bytes of memory that its members had at a time; `None` if that is not counted.
+    pub(super) fn most_memory(&self) -> Option<u64> {
+        content(self.peak.as_ref()?.as_fd())?.trim().parse().ok()
+    }
+
+    /// How many processes and threads it did not take; `None` if that is not counted.
+    pub(super) fn forks_refused(&self) -> Option<u64> {
+        field(&content(self.refusals.as_ref()?.as_fd())?, "max")
+    }
+
     /// The processor time used by its members; `None` if that is not counted.
     pub(super) fn time_used(&self) -> Option<Duration> {
         let (file, version) = self.time.as_ref()?;
@@ -198,6 +212,8 @@ impl Group {
             // What is swapped out would not count; where there is no swap there is no such file.
             let _no_swap = set(path, "memory.swap.max", 0);
             (self.kills, self.held.memory) = (Some(events), version);
+            // Since Linux 5.19.
+            self.peak = File::open(path.join("memory.peak")).ok();
             wanted.memory = None;
         }
         if wanted
@@ -205,6 +221,7 @@ impl Group {
             .is_some_and(|most| set(path, "pids.max", most))
         {
             self.held.processes = version;
+            self.refusals = File::open(path.join("pids.events")).ok();
             wanted.processes = None;
         }
         if wanted
@@ -238,6 +255,7 @@ impl Group {
         {
             let _no_swap = set(path, "memory.memsw.limit_in_bytes", bytes);
             (self.kills, self.held.memory) = (Some(events), version);
+            self.peak = File::open(path.join("memory.max_usage_in_bytes")).ok();
             wanted.memory = None;
         }
         if hierarchy.has("pids")
@@ -246,6 +264,7 @@ impl Group {
                 .is_some_and(|most| set(path, "pids.max", most))
         {
             self.held.processes = version;
+            self.refusals = File::open(path.join("pids.events")).ok();
             wanted.processes = None;
         }
         if hierarchy.has("cpu")

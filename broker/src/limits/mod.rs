@@ -14,6 +14,7 @@ mod rlimit;
 mod score;
 mod scratch;
 mod table;
+mod usage;
 mod watch;
 
 use std::os::fd::BorrowedFd;
@@ -26,6 +27,8 @@ pub(crate) use pace::Pace;
 pub(crate) use score::Raised;
 pub(crate) use scratch::Budget;
 pub(crate) use table::{Facts, exact, inexact, of};
+pub use usage::Usage;
+pub(crate) use usage::Waited;
 pub(crate) use watch::Watch;
 pub use watch::{Broken, Limit};
 
@@ -132,7 +135,13 @@ impl Held {
 
     /// Begins to watch; the clock of `limits.wall` starts now.
     pub(crate) fn watch<'a>(&'a self, scratch: Option<&'a Budget>) -> Watch<'a> {
-        Watch::new(&self.limits, self.group.as_ref(), scratch, self.processors)
+        Watch::new(
+            &self.limits,
+            self.only_scratch,
+            self.group.as_ref(),
+            scratch,
+            self.processors,
+        )
     }
 
     /// Kills all members of the group at once, where the kernel can.

@@ -7,7 +7,10 @@
 
 use std::{
     os::fd::{AsFd, OwnedFd},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,6 +39,7 @@ pub(crate) struct Budget {
     directory: OwnedFd,
     most: u64,
     last: Mutex<Option<Count>>,
+    refused: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,12 +58,13 @@ impl Budget {
             directory: opened(directory, c".")?,
             most,
             last: Mutex::new(None),
+            refused: AtomicU64::new(0),
         })
     }
 
     /// Whether more may be put there; none if that must be counted first and `cached` says
     /// that there is no time for it.
-    pub(crate) fn has_room(&self, cached: bool) -> Option<bool> {
+    fn has_room(&self, cached: bool) -> Option<bool> {
         let full = |count: &Count| !count.whole || count.bytes >= self.most;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let known = last.filter(|count| count.holds(full(count)));
@@ -69,6 +74,20 @@ impl Budget {
             None => *last.insert(self.count()),
         };
         Some(!full(&count))
+    }
+
+    /// Whether more may be put there, as [`Self::has_room`]; counts what is refused.
+    pub(crate) fn takes(&self, cached: bool) -> Option<bool> {
+        let takes = self.has_room(cached)?;
+        if !takes {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        Some(takes)
+    }
+
+    /// How often [`Self::takes`] refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Its size.

@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 use doorward_policy::policy::Limits;
 use serde::{Deserialize, Serialize};
 
-use super::{group::Group, scratch::Budget};
+use super::{
+    group::Group,
+    scratch::Budget,
+    usage::{Usage, Waited},
+};
 
 /// Between two looks at what only a count tells.
 const SELDOM: Duration = Duration::from_millis(100);
@@ -26,6 +30,8 @@ pub enum Limit {
     Scratch,
     /// `limits.output`.
     Output,
+    /// `limits.file_size`.
+    FileSize,
 }
 
 impl Limit {
@@ -38,6 +44,7 @@ impl Limit {
             Self::Wall => "limits.wall",
             Self::Scratch => "fs.scratch",
             Self::Output => "limits.output",
+            Self::FileSize => "limits.file_size",
         }
     }
 }
@@ -76,8 +83,11 @@ impl std::fmt::Display for Broken {
 #[derive(Debug)]
 pub(crate) struct Watch<'a> {
     limits: &'a Limits,
+    /// The size of a scratch directory that each file is held to.
+    only_scratch: Option<u64>,
     group: Option<&'a Group>,
     scratch: Option<&'a Budget>,
+    begun: Instant,
     deadline: Option<Instant>,
     processors: u32,
 }
@@ -85,17 +95,19 @@ pub(crate) struct Watch<'a> {
 impl<'a> Watch<'a> {
     pub(super) fn new(
         limits: &'a Limits,
+        only_scratch: Option<u64>,
         group: Option<&'a Group>,
         scratch: Option<&'a Budget>,
         processors: u32,
     ) -> Self {
+        let begun = Instant::now();
         Self {
             limits,
+            only_scratch,
             group,
             scratch,
-            deadline: limits
-                .wall
-                .and_then(|wall| Instant::now().checked_add(wall)),
+            begun,
+            deadline: limits.wall.and_then(|wall| begun.checked_add(wall)),
             processors,
         }
     }
@@ -137,11 +149,44 @@ impl<'a> Watch<'a> {
 
     /// The limit that a program which ended with this wait status met.
     pub(crate) fn ended(&self, raw: i32) -> Option<Broken> {
-        if raw & 0x7f == libc::SIGXCPU && self.limits.cpu.is_some() {
-            return self.of(Limit::Cpu);
+        match raw & 0x7f {
+            libc::SIGXCPU if self.limits.cpu.is_some() => self.of(Limit::Cpu),
+            libc::SIGXFSZ if self.file_size().is_some() => self.file_size(),
+            _ => self
+                .broken()
+                .filter(|broken| matches!(broken.limit, Limit::Memory | Limit::Cpu)),
         }
-        self.broken()
-            .filter(|broken| matches!(broken.limit, Limit::Memory | Limit::Cpu))
+    }
+
+    /// What each file is held to.
+    fn file_size(&self) -> Option<Broken> {
+        match (self.limits.file_size, self.only_scratch) {
+            (Some(size), Some(scratch)) if scratch < size => self.of(Limit::Scratch),
+            (Some(_), _) => self.of(Limit::FileSize),
+            (None, Some(_)) => self.of(Limit::Scratch),
+            (None, None) => None,
+        }
+    }
+
+    /// How long it has run until now.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// What it used, once none of it runs any more, having run for `wall`.
+    pub(crate) fn usage(&self, wall: Duration, waited: Option<Waited>) -> Usage {
+        let counted = |count: fn(&Group) -> Option<u64>| self.group.and_then(count);
+        Usage {
+            wall,
+            processor: self
+                .group
+                .and_then(Group::time_used)
+                .or(waited.map(|waited| waited.processor)),
+            memory: counted(Group::most_memory).or(waited.map(|waited| waited.memory)),
+            forks_refused: counted(Group::forks_refused),
+            space_refused: self.scratch.map_or(0, Budget::refused),
+            output: None,
+        }
     }
 
     fn time_left(&self) -> Option<Duration> {
@@ -156,6 +201,7 @@ impl<'a> Watch<'a> {
             Limit::Wall => time(self.limits.wall?),
             Limit::Scratch => size(self.scratch?.most()),
             Limit::Output => size(self.limits.output?),
+            Limit::FileSize => size(self.limits.file_size?),
         };
         Some(Broken { limit, value })
     }

@@ -4,10 +4,13 @@ use std::os::{
     fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     unix::net::UnixStream,
 };
+use std::time::Duration;
 
 use doorward_policy::filter::Instruction;
 use passfd::FdPassingExt;
 use rustix::io::Errno;
+
+use crate::limits::Waited;
 
 fn errno() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
@@ -80,6 +83,36 @@ pub(crate) fn forget_host(title: &str, kept: BorrowedFd<'_>) -> Result<(), Errno
         unsafe { memory.copy_from_nonoverlapping(text.as_ptr(), shown) };
     }
     Ok(())
+}
+
+/// Waits for a child that has ended, if there is one; `None` if all run.
+///
+/// # Errors
+/// What wait4(2) meets: `ECHILD` when there is no child.
+pub(crate) fn reap() -> Result<Option<(nix::unistd::Pid, Waited)>, Errno> {
+    let mut raw = 0;
+    let mut used = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: both pointers are to values of ours that outlive the call.
+    let process = unsafe { libc::wait4(-1, &raw mut raw, libc::WNOHANG, used.as_mut_ptr()) };
+    match process {
+        ..0 => return Err(errno()),
+        0 => return Ok(None),
+        _ => {}
+    }
+    // SAFETY: it was all zeros, a valid value, and the kernel wrote over it.
+    let used = unsafe { used.assume_init() };
+    let time = |time: libc::timeval| {
+        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+        let rest = u64::try_from(time.tv_usec).unwrap_or_default();
+        Duration::from_secs(seconds).saturating_add(Duration::from_micros(rest))
+    };
+    let kilobytes = u64::try_from(used.ru_maxrss).unwrap_or_default();
+    let waited = Waited {
+        raw,
+        processor: time(used.ru_utime).saturating_add(time(used.ru_stime)),
+        memory: kilobytes.saturating_mul(1024),
+    };
+    Ok(Some((nix::unistd::Pid::from_raw(process), waited)))
 }
 
 /// Loads a filter on this thread; with `listener` it returns the notification descriptor.
