@@ -11,6 +11,7 @@ mod init;
 mod namespaces;
 mod orders;
 mod report;
+mod sources;
 mod spawn;
 mod view;
 mod zygote;

@@ -6,16 +6,16 @@
 //! policy, because the namespaces are the same for all, and the network namespace takes long.
 
 use std::{
-    ffi::{CString, OsString},
+    ffi::OsString,
     io::{self, Read, Write},
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
-        unix::{ffi::OsStrExt, net::UnixStream},
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
     },
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use doorward_policy::policy::{HullRoot, SCRATCH_NAMES};
+use doorward_policy::policy::HullRoot;
 use doorward_protocol::codec::{decode_trusted, encode_trusted};
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
@@ -27,7 +27,7 @@ use nix::{
     unistd::Pid,
 };
 use rustix::{
-    fs::{FileType, Mode, OFlags},
+    fs::{Mode, OFlags},
     io::Errno,
     net::RecvFlags,
 };
@@ -36,13 +36,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     Failure, LaunchError, Report,
     report::{self, PATIENCE},
-    step,
+    sources, step,
 };
 use crate::sys::process;
 
 /// Where the new root is put together; any directory that exists would do.
-const BASE: &str = "/tmp";
-const NONE: Option<&str> = None;
+pub(super) const BASE: &str = "/tmp";
+pub(super) const NONE: Option<&str> = None;
 /// All but the pid namespace, which the launcher makes for its own children.
 const KINDS: [(&str, CloneFlags); 5] = [
     ("mnt", CloneFlags::CLONE_NEWNS),
@@ -70,26 +70,6 @@ pub(crate) struct ViewRequest {
 pub(crate) struct View {
     user: Option<OwnedFd>,
     namespaces: Vec<OwnedFd>,
-}
-
-struct Source {
-    /// None of what is not bound.
-    pin: Option<OwnedFd>,
-    kind: Kind,
-    name: PathBuf,
-}
-
-/// What a source is in the view.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Bound.
-    Directory,
-    /// Bound: a file that is executed.
-    Program,
-    /// A link, made again: the kernel follows it to a program.
-    Link,
-    /// Only the directory it lies in is made.
-    Entry,
 }
 
 impl View {
@@ -296,7 +276,7 @@ fn own_mounts() -> Result<(), Failure> {
 
 /// Builds it in the mount namespace this process just got, and moves there.
 fn build(request: &ViewRequest) -> Result<(), Failure> {
-    let sources = sources(request);
+    let sources = sources::pin(request);
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(
         Some("doorward"),
@@ -306,15 +286,7 @@ fn build(request: &ViewRequest) -> Result<(), Failure> {
         Some("mode=755,size=4m"),
     )
     .map_err(step("mounting the empty root"))?;
-    let mut placed = None;
-    for source in &sources {
-        let above = source.name.parent();
-        if source.kind == Kind::Entry && above == placed {
-            continue;
-        }
-        bind(source)?;
-        placed = above;
-    }
+    sources::place(&sources)?;
     if let Some(program) = &request.program {
         let own = Path::new(BASE).join("proc/self");
         // Where a rule has put something there, that stays.
@@ -326,118 +298,4 @@ fn build(request: &ViewRequest) -> Result<(), Failure> {
     umount2(".", MntFlags::MNT_DETACH).map_err(step("detaching the old root"))?;
     process::make_read_only(c"/", false)
         .map_err(|errno| ("making the root read-only".to_owned(), errno))
-}
-
-/// Pins what is to be bound before the old tree is out of sight; what does not exist is left
-/// out. Files are read through the broker, so only those that are executed need be there,
-/// and the directories that other files lie in.
-fn sources(request: &ViewRequest) -> Vec<Source> {
-    let mut names: Vec<(PathBuf, PathBuf, bool)> = request
-        .hull
-        .iter()
-        .filter_map(|root| {
-            let name = PathBuf::from(std::ffi::OsStr::from_bytes(root.name.as_bytes()));
-            let name = if root.writes && !root.literal {
-                to_be_made(name)?
-            } else {
-                name
-            };
-            Some((name.clone(), name, root.executes))
-        })
-        .collect();
-    if let Some(scratch) = &request.scratch {
-        names.extend(SCRATCH_NAMES.map(|name| (scratch.into(), name.into(), true)));
-    }
-    names.sort_by(|left, right| left.1.cmp(&right.1));
-    let mut sources: Vec<Source> = Vec::with_capacity(names.len());
-    let mut whole: Option<PathBuf> = None;
-    for (from, name, executes) in names {
-        let own = from == name;
-        // What lies in a directory that is bound is there already. A further mount on it would
-        // mark it in the whole system as one that lookups without mounts must look at slowly.
-        if own && whole.as_ref().is_some_and(|whole| name.starts_with(whole)) {
-            continue;
-        }
-        let Some(source) = source(&from, name, executes) else {
-            continue;
-        };
-        if own && source.kind == Kind::Directory {
-            whole = Some(source.name.clone());
-        }
-        sources.push(source);
-    }
-    sources
-}
-
-fn source(from: &Path, name: PathBuf, executes: bool) -> Option<Source> {
-    let status = rustix::fs::lstat(from).ok()?;
-    let own = FileType::from_raw_mode(status.st_mode);
-    if !executes && !matches!(own, FileType::Directory | FileType::Symlink) {
-        let (pin, kind) = (None, Kind::Entry);
-        return Some(Source { pin, kind, name });
-    }
-    let pin = rustix::fs::open(from, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let kind = FileType::from_raw_mode(rustix::fs::fstat(&pin).ok()?.st_mode);
-    Some(Source {
-        pin: Some(pin),
-        kind: match (kind, executes) {
-            (FileType::Directory, _) => Kind::Directory,
-            (_, true) => Kind::Program,
-            (_, false) if own == FileType::Symlink => Kind::Link,
-            (_, false) => Kind::Entry,
-        },
-        name,
-    })
-}
-
-/// A directory that the sandboxee may make is entered by way of the nearest one that is
-/// there; the view then shows that names beside it exist, to chdir(2) alone.
-fn to_be_made(name: PathBuf) -> Option<PathBuf> {
-    let there = name
-        .ancestors()
-        .find(|path| path.symlink_metadata().is_ok())?;
-    (there != Path::new("/")).then(|| there.to_path_buf())
-}
-
-fn bind(source: &Source) -> Result<(), Failure> {
-    let shown = source.name.display();
-    let relative = source.name.strip_prefix("/").unwrap_or(&source.name);
-    let target = Path::new(BASE).join(relative);
-    let placed =
-        place(source, &target).map_err(|errno| (format!("making {shown} in the view"), errno))?;
-    let bound = matches!(source.kind, Kind::Directory | Kind::Program);
-    let Some(pin) = source.pin.as_ref().filter(|_| placed && bound) else {
-        return Ok(());
-    };
-    let from = format!("/proc/self/fd/{}", pin.as_raw_fd());
-    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
-    mount(Some(from.as_str()), &target, NONE, flags, NONE)
-        .map_err(step(&format!("binding {shown} into the view")))?;
-    let target = CString::new(target.as_os_str().as_bytes())
-        .map_err(|_| (format!("naming {shown}"), Errno::INVAL))?;
-    process::make_read_only(&target, true)
-        .map_err(|errno| (format!("making {shown} read-only in the view"), errno))
-}
-
-/// Makes the mount point; `false` if it cannot be, because an earlier bind, which is
-/// read-only, holds its place without it.
-fn place(source: &Source, target: &Path) -> Result<bool, Errno> {
-    let parent = target.parent().unwrap_or(target);
-    let directory = match source.kind {
-        Kind::Directory => target,
-        Kind::Program | Kind::Link | Kind::Entry => parent,
-    };
-    if target.symlink_metadata().is_ok() {
-        return Ok(true);
-    }
-    let made = std::fs::create_dir_all(directory).and_then(|()| match source.kind {
-        Kind::Program => std::fs::File::create(target).map(drop),
-        Kind::Link => std::os::unix::fs::symlink(source.name.read_link()?, target),
-        Kind::Directory | Kind::Entry => Ok(()),
-    });
-    match made.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)) {
-        Ok(()) => Ok(true),
-        Err(Errno::ROFS) => Ok(false),
-        Err(errno) => Err(errno),
-    }
 }

@@ -302,3 +302,34 @@ fn completions_and_the_manual_page_are_printed() {
     assert!(said.out.contains("DOORWARD EXPLAIN"));
     place.doorward(&["completions", "no-shell"]).ended(125);
 }
+
+/// The scratch seen as /tmp does not hide the directory that the command is run in.
+#[test]
+fn a_command_run_below_tmp_starts_where_it_was_run() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    for level in Level::ALL {
+        let (user, group) = level.ids();
+        for scratch in ["/tmp", "/var/tmp"] {
+            let place = tempfile::tempdir_in(scratch).unwrap();
+            fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            let directory = place.path().join("a/b");
+            fs::create_dir_all(&directory).unwrap();
+            fs::write(directory.join("read"), "read").unwrap();
+            fs::write(place.path().join("beside"), "beside").unwrap();
+            chown(&directory, Some(user), Some(group)).unwrap();
+            let mut command = doorward_tests::doorward(level);
+            let script = "pwd; cat read; echo; cat ../../beside; cd . && cat read; echo; \
+                          echo scratch >/tmp/made; cat /tmp/made";
+            command
+                .current_dir(&directory)
+                .args(["run", "--quiet", "--", "/bin/sh", "-c", script]);
+            let output = command.output().unwrap();
+            let wanted = format!("{}\nread\nread\nscratch\n", directory.display());
+            let out = String::from_utf8_lossy(&output.stdout);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(out, wanted, "{level}: {said}");
+            assert!(said.contains("beside"), "{level}: {said}");
+            assert!(!std::path::Path::new("/tmp/made").exists(), "{level}");
+        }
+    }
+}
