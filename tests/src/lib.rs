@@ -27,6 +27,6 @@ pub use attempts::{attempts, longest};
 pub use control::control;
 pub use level::{Level, built_beside};
 pub use processes::{below, called};
-pub use run::{Ended, Run, built, doorward, policy_source};
+pub use run::{Ended, Run, built, copied, doorward, policy_source};
 pub use snapshot::{Entry, Snapshot};
 pub use tree::Tree;

@@ -269,6 +269,20 @@ pub fn built() -> PathBuf {
         .unwrap_or_else(|error| panic!("{}: {error}; cargo build --release", path.display()))
 }
 
+/// A copy of a build of the command, for a user who may not reach the repository.
+#[must_use]
+pub fn copied(command: &Path, copy: PathBuf) -> PathBuf {
+    // By a process of its own: a descriptor of ours that writes it could be inherited by
+    // another test's child, and then it would be busy.
+    let copying = Command::new("/bin/cp").arg(command).arg(&copy).status();
+    assert!(
+        copying.is_ok_and(|status| status.success()),
+        "{} cannot be made",
+        copy.display()
+    );
+    copy
+}
+
 /// Where `tests/policies/NAME.toml` is in the repository.
 #[must_use]
 pub fn policy_source(name: &str) -> PathBuf {

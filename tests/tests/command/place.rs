@@ -44,15 +44,7 @@ impl Place {
 
     /// A copy of the command among the files that `builtin:default` lets run.
     pub(crate) fn copy_of_doorward(&self) -> PathBuf {
-        let copy = self.path().join("doorward");
-        // By a process of its own: a descriptor of ours that writes it could be inherited by
-        // another test's child, and then it would be busy.
-        let copied = Command::new("/bin/cp")
-            .arg(doorward_tests::built())
-            .arg(&copy)
-            .status();
-        assert!(copied.unwrap().success());
-        copy
+        doorward_tests::copied(&doorward_tests::built(), self.path().join("doorward"))
     }
 
     /// A program run at the level, without doorward.

@@ -1,11 +1,11 @@
 //! Too few descriptors (Z-7), too little memory (Z-6), a full disk (Z-10).
 
-use doorward_tests::{Level, built};
+use doorward_tests::{Level, built, copied};
 use nix::mount::{MsFlags, mount, umount};
 
 use crate::{
     alone,
-    host::{PROGRAM, finish, place, start},
+    host::{PROGRAM, finish, place, start, start_built},
     ledger::Ledger,
 };
 
@@ -14,6 +14,7 @@ fn bounded(what: &str, bounds: impl Iterator<Item = u32> + Clone) {
     let _alone = alone();
     for level in Level::ALL {
         let tree = place(level);
+        let doorward = copied(&built(), tree.name("../doorward"));
         let before = Ledger::of(&tree);
         let (mut well, mut told) = (0, 0);
         for bound in bounds.clone() {
@@ -22,12 +23,13 @@ fn bounded(what: &str, bounds: impl Iterator<Item = u32> + Clone) {
             let mut loads = level.command("/bin/sh");
             loads
                 .args(["-c", &limit, "sh"])
-                .arg(built())
+                .arg(&doorward)
                 .arg("--version");
             if !loads.output().unwrap().status.success() {
                 continue;
             }
-            let ended = finish(start(&tree, &["/bin/sh", "-c", &limit, "sh"], PROGRAM));
+            let around = ["/bin/sh", "-c", &limit, "sh"];
+            let ended = finish(start_built(doorward.clone(), &tree, &around, PROGRAM));
             let settled = before.settles(&tree);
             assert!(settled.is_ok(), "{level} {what} {bound}: {settled:?}");
             match ended.code {

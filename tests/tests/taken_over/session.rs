@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorward_tests::{Level, Tree};
+use doorward_tests::{Level, Tree, copied};
 
 /// What no rule of a policy gives.
 pub(crate) const CANARY: &str = "canary-of-the-user";
@@ -94,7 +94,8 @@ impl Session {
         );
         let policy = tree.file("../policy.toml", text);
         let mut host = level.command("/bin/sh");
-        host.args(["-c", HOST, "sh"]).arg(command);
+        host.args(["-c", HOST, "sh"])
+            .arg(copied(command, tree.name("../doorward")));
         host.args(["run", "--quiet", "--policy"]).arg(policy);
         host.args(["--", "/usr/bin/dash", "-c", SANDBOXEE]);
         let mut host = host
