@@ -1,11 +1,13 @@
 //! The bounded codec, the only file that names bincode.
 //!
 //! It trusts nothing: an input longer than its row's limit is refused before it
-//! is looked at, a length inside it can never exceed the input, and bytes that
-//! are left over are an error.
+//! is looked at, a length inside it can never exceed the input, values lie at most
+//! 128 deep in each other, and bytes that are left over are an error.
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use serde::{Deserialize, Serialize};
+
+use crate::steps::Bounded;
 
 /// The most bytes any message may have.
 pub const MESSAGE_LIMIT: usize = 128 * 1024;
@@ -41,7 +43,8 @@ pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], limit: usize) -> Result<T
     if bytes.len() > limit.min(MESSAGE_LIMIT) {
         return Err(CodecError::TooLong { limit });
     }
-    let (value, used) = bincode::serde::borrow_decode_from_slice(bytes, CONFIGURATION)
+    let within = Bounded::new(bytes.len());
+    let (value, used) = bincode::serde::seed_decode_from_slice(within, bytes, CONFIGURATION)
         .map_err(|error| CodecError::Malformed(error.to_string()))?;
     match bytes.len().saturating_sub(used) {
         0 => Ok(value),

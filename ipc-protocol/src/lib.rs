@@ -15,6 +15,7 @@ pub mod polling;
 pub mod reply;
 pub mod request;
 mod row;
+mod steps;
 
 pub use operation::{Operation, Row};
 pub use reply::{FileStat, FileSystemStat, Reply};
