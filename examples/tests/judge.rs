@@ -68,8 +68,11 @@ impl Place {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.at(program));
+        // Who began the tests may ignore it, and then a file that is too large ends nobody.
+        let mut command = Command::new("/usr/bin/env");
         command
+            .arg("--default-signal=XFSZ")
+            .arg(self.at(program))
             .current_dir(self.at(""))
             .env("HOME", &self.user.dir)
             .uid(self.user.uid.as_raw())
@@ -224,7 +227,12 @@ fn each_bomb_ends_by_its_limit_and_leaves_its_neighbours_alone() {
             "{account}: a neighbour alone {:?}, at worst {slowest:?} (wall, processor)",
             (alone[0].wall, had)
         );
-        assert_eq!(left(&place), before, "{account}");
+        // What others left before may be swept meanwhile.
+        let after = left(&place);
+        assert!(
+            after.is_subset(&before),
+            "{account}: {after:?}, before {before:?}"
+        );
     }
 }
 
