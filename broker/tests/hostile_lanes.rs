@@ -22,7 +22,7 @@ use doorward_protocol::{
         LONGEST_REPLY_FRAME, LONGEST_REQUEST_FRAME, encode_hello, encode_reply, encode_request,
         encode_welcome,
     },
-    hello::{Hello, Welcome},
+    hello::{Hello, LaneFront, VERSION, Welcome},
     lane::{Lane, LaneError},
     request::PathArgument,
 };
@@ -37,7 +37,7 @@ fn turn() -> MutexGuard<'static, ()> {
 
 fn hello() -> Vec<u8> {
     let mut frame = vec![0; 256];
-    let length = encode_hello(&mut frame, &Hello::new()).unwrap();
+    let length = encode_hello(&mut frame, &Hello::new(LaneFront::Api)).unwrap();
     frame.truncate(length);
     frame
 }
@@ -300,15 +300,15 @@ fn a_client_of_another_version_is_told_and_ended() {
     let lane = Lane::from_fd(first);
     let mut frame = vec![0; 256];
     let other = Hello {
-        version: 2,
-        ..Hello::new()
+        version: VERSION + 1,
+        ..Hello::new(LaneFront::Api)
     };
     let length = encode_hello(&mut frame, &other).unwrap();
     lane.send(&frame[..length]).unwrap();
     let mut buffer = vec![0; 512];
     let received = lane.receive(&mut buffer).unwrap();
     let welcome = doorward_protocol::frame::decode_welcome(&buffer[..received.length], 0).unwrap();
-    assert_eq!(welcome.version, 1);
+    assert_eq!(welcome.version, VERSION);
     assert_eq!(drained(&lane), LaneError::Gone);
     assert_eq!(bench.ended().violations.get("version"), Some(&1));
 }
@@ -319,7 +319,7 @@ fn lied_to(answer: impl Fn(&Lane, u32) + Send + 'static) -> (ClientError, Client
     let liar = std::thread::spawn(move || {
         let mut buffer = vec![0; LONGEST_REQUEST_FRAME];
         ours.receive(&mut buffer).unwrap();
-        let length = encode_welcome(&mut buffer, &Welcome::new(4, 256)).unwrap();
+        let length = encode_welcome(&mut buffer, &Welcome::new(LaneFront::Api, 4, 256)).unwrap();
         ours.send(&buffer[..length]).unwrap();
         ours.receive(&mut buffer).unwrap();
         answer(&ours, 0);
@@ -405,13 +405,16 @@ fn a_broker_of_another_version_is_told_apart() {
     let (ours, theirs) = Lane::pair().unwrap();
     let mut buffer = vec![0; 512];
     let newer = Welcome {
-        version: 2,
-        ..Welcome::new(4, 256)
+        version: VERSION + 1,
+        ..Welcome::new(LaneFront::Api, 4, 256)
     };
     let length = encode_welcome(&mut buffer, &newer).unwrap();
     ours.send(&buffer[..length]).unwrap();
     let error = Client::from_fd(theirs.into_fd()).unwrap_err();
-    let broken = Broken::Version { ours: 1, theirs: 2 };
+    let broken = Broken::Version {
+        ours: VERSION,
+        theirs: VERSION + 1,
+    };
     assert_eq!(error, ClientError::Protocol(broken));
     let file: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
     assert!(Client::from_fd(file).is_err());

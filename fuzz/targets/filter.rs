@@ -206,6 +206,7 @@ fn policy(from: &mut Unstructured<'_>) -> Result<()> {
         policy: &policy,
         arch,
         notify: from.arbitrary()?,
+        trap: false,
         network_namespace: from.arbitrary()?,
         processes: from.arbitrary()?,
         zygote: false,

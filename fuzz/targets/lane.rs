@@ -16,7 +16,7 @@ use doorward_fuzz::{Cost, bounded, tree::Tree};
 use doorward_protocol::{
     Base, Operation, Reply, Request,
     frame::{self, LONGEST_REPLY_FRAME, LONGEST_REQUEST_FRAME},
-    hello::Hello,
+    hello::{Hello, LaneFront},
     lane::{Lane, LaneError},
     request::{PathArgument, TimeArgument},
 };
@@ -123,7 +123,7 @@ impl Client {
     }
 
     fn greet(&mut self, lane: usize) {
-        let length = frame::encode_hello(&mut self.frame, &Hello::new()).unwrap();
+        let length = frame::encode_hello(&mut self.frame, &Hello::new(LaneFront::Api)).unwrap();
         let frame = self.frame[..length].to_vec();
         if self.send(lane, &frame, Vec::new()) {
             self.lanes[lane].owed += 1;

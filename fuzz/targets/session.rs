@@ -10,7 +10,11 @@ use std::collections::BTreeSet;
 
 use doorward::session::{Completed, Delivery, Effect, Limits, Outgoing, Session};
 use doorward_fuzz::{Cost, bounded};
-use doorward_protocol::{Reply, frame::encode_hello, hello::Hello};
+use doorward_protocol::{
+    Reply,
+    frame::encode_hello,
+    hello::{Hello, LaneFront},
+};
 use libfuzzer_sys::fuzz_target;
 
 /// Completes the oldest request in flight.
@@ -32,7 +36,7 @@ fn run(data: &[u8]) {
     if let [1, more @ ..] = rest {
         rest = more;
         let mut hello = [0; 256];
-        let length = encode_hello(&mut hello, &Hello::new()).unwrap();
+        let length = encode_hello(&mut hello, &Hello::new(LaneFront::Api)).unwrap();
         assert_eq!(
             session.receive(&hello[..length], 0, &mut out),
             Ok(Effect::Send)

@@ -4,15 +4,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     frame::{LONGEST_REPLY_FRAME, LONGEST_REQUEST_FRAME},
-    operation::{Fronts, Operation, TABLE},
+    operation::{Operation, TABLE},
 };
 
 /// The version of the protocol. Both sides must have the same.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// What a hello begins with.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"DWRD");
 /// Largest body of a hello or welcome in bytes.
 pub const HELLO_LIMIT: usize = 256;
+
+/// By which front a lane asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LaneFront {
+    /// Typed calls: directories by handle, no working directory.
+    Api,
+    /// System calls: directories and descriptors are those of the process that said hello,
+    /// and every record has to come from it.
+    Trap,
+}
+
+impl LaneFront {
+    /// Its name in audit records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Trap => "trap",
+        }
+    }
+}
 
 /// What a client says first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,22 +43,19 @@ pub struct Hello {
     pub version: u16,
     /// The longest frame it takes, in bytes.
     pub message_limit: u32,
+    /// How it will ask.
+    pub front: LaneFront,
 }
 
 impl Hello {
     /// The hello of this version.
-    pub fn new() -> Self {
+    pub fn new(front: LaneFront) -> Self {
         Self {
             magic: MAGIC,
             version: VERSION,
             message_limit: size(LONGEST_REPLY_FRAME),
+            front,
         }
-    }
-}
-
-impl Default for Hello {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -58,10 +75,10 @@ pub struct Welcome {
 }
 
 impl Welcome {
-    /// What a broker of this version offers.
-    pub fn new(in_flight: u32, handles: u32) -> Self {
+    /// What a broker of this version offers a lane of this front.
+    pub fn new(front: LaneFront, in_flight: u32, handles: u32) -> Self {
         let mut operations = [0; 4];
-        for row in TABLE.iter().filter(|row| row.fronts != Fronts::Notify) {
+        for row in TABLE.iter().filter(|row| row.is_asked_by(front)) {
             let (word, bit) = place(row.operation);
             if let Some(word) = operations.get_mut(word) {
                 *word |= bit;
@@ -99,15 +116,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_the_other_front_are_not_offered() {
-        let welcome = Welcome::new(4, 256);
-        for row in TABLE {
-            assert_eq!(
-                welcome.offers(row.operation),
-                row.fronts != Fronts::Notify,
-                "{}",
-                row.name
-            );
+    fn rows_of_another_front_are_not_offered() {
+        for front in [LaneFront::Api, LaneFront::Trap] {
+            let welcome = Welcome::new(front, 4, 256);
+            for row in TABLE {
+                assert_eq!(
+                    welcome.offers(row.operation),
+                    row.is_asked_by(front),
+                    "{}",
+                    row.name
+                );
+            }
         }
+        let offered = |front, operation| Welcome::new(front, 4, 256).offers(operation);
+        assert!(offered(LaneFront::Api, Operation::Lane));
+        assert!(!offered(LaneFront::Trap, Operation::Lane));
+        assert!(offered(LaneFront::Trap, Operation::Lock));
+        assert!(!offered(LaneFront::Api, Operation::Lock));
+        assert!(!offered(LaneFront::Trap, Operation::Exec));
     }
 }

@@ -42,6 +42,9 @@ pub enum LaneError {
     /// More descriptors than a frame may have.
     #[error("{0} descriptors came with one record")]
     Descriptors(usize),
+    /// It is not from the process whose lane it is.
+    #[error("a record came from another process than the lane's")]
+    Stranger,
     /// Anything else.
     #[error("the lane failed")]
     Failed(#[source] Errno),

@@ -14,8 +14,9 @@ pub mod operation;
 pub mod polling;
 pub mod reply;
 pub mod request;
-mod row;
+pub mod row;
 mod steps;
+pub mod syscall;
 
 pub use operation::{Operation, Row};
 pub use reply::{FileStat, FileSystemStat, Reply};

@@ -81,7 +81,7 @@ const fn row(operation: Operation, name: &'static str, calls: &'static [Call]) -
         request_limit: ONE_PATH,
         reply_limit: SMALL,
         phase: Phase::Open,
-        fronts: Fronts::Both,
+        fronts: Fronts::All,
         calls,
         broker_calls: PIN,
         may_block: false,
@@ -157,7 +157,7 @@ pub const TABLE: &[Row] = &[
         )
     },
     Row {
-        fronts: Fronts::Notify,
+        fronts: Fronts::Calls,
         ..row(
             Operation::Chdir,
             "chdir",
@@ -167,7 +167,7 @@ pub const TABLE: &[Row] = &[
     Row {
         reply: ReplyKind::Bytes,
         reply_limit: ONE_PATH,
-        fronts: Fronts::Notify,
+        fronts: Fronts::Calls,
         ..row(Operation::Getcwd, "getcwd", &[call("getcwd")])
     },
     Row {
@@ -349,7 +349,7 @@ pub const TABLE: &[Row] = &[
         ..row(Operation::Statfs, "statfs", &[call("statfs")])
     },
     Row {
-        fronts: Fronts::Notify,
+        fronts: Fronts::Calls,
         request_limit: SMALL,
         broker_calls: &[
             "pidfd_getfd",
@@ -364,7 +364,7 @@ pub const TABLE: &[Row] = &[
         ..row(Operation::Lock, "lock", &[call("flock"), call("fcntl")])
     },
     Row {
-        fronts: Fronts::Notify,
+        fronts: Fronts::Calls,
         broker_calls: &[
             "openat2",
             "openat",
@@ -380,7 +380,7 @@ pub const TABLE: &[Row] = &[
         ..row(Operation::Watch, "watch", &[call("inotify_add_watch")])
     },
     Row {
-        fronts: Fronts::Notify,
+        fronts: Fronts::Calls,
         descriptors_out: 1,
         reply: ReplyKind::Descriptor,
         request_limit: SMALL,
@@ -425,13 +425,13 @@ pub const TABLE: &[Row] = &[
         ..row(Operation::Connect, "connect", &[call("connect")])
     },
     Row {
-        fronts: Fronts::Notify,
+        fronts: Fronts::Calls,
         request_limit: SMALL,
         broker_calls: &[],
         ..row(Operation::Bind, "bind", &[call("bind")])
     },
     Row {
-        fronts: Fronts::Notify,
+        fronts: Fronts::Calls,
         request_limit: SMALL,
         broker_calls: &[],
         ..row(Operation::Listen, "listen", &[call("listen")])

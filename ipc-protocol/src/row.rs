@@ -1,6 +1,6 @@
 //! What a row of the operation table says.
 
-use crate::operation::Operation;
+use crate::{hello::LaneFront, operation::Operation};
 
 /// When a row is legal in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +21,13 @@ pub struct Call {
 /// Which fronts a row can be asked through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fronts {
-    /// `api` and `notify`.
-    Both,
+    /// `api`, `trap` and `notify`.
+    All,
     /// Typed calls only.
     Api,
-    /// Notifications only: it needs the asker's own descriptor or process.
+    /// System calls, by `trap` and `notify`: it needs the asker's own descriptor or process.
+    Calls,
+    /// Notifications only: what asks would not outlive it.
     Notify,
 }
 
@@ -69,4 +71,25 @@ pub struct Row {
     pub broker_calls: &'static [&'static str],
     /// Whether it may block for long and belongs on a worker thread.
     pub may_block: bool,
+}
+
+impl Row {
+    /// Whether a lane of this front may ask it.
+    pub fn is_asked_by(&self, front: LaneFront) -> bool {
+        match self.fronts {
+            Fronts::All => true,
+            Fronts::Api => front == LaneFront::Api,
+            Fronts::Calls => front == LaneFront::Trap,
+            Fronts::Notify => false,
+        }
+    }
+
+    /// What its reply holds on a lane of this front: a connect by `trap` is of the asker's own
+    /// socket, where `api` is granted one.
+    pub fn reply_by(&self, front: LaneFront) -> ReplyKind {
+        match (front, self.operation) {
+            (LaneFront::Trap, Operation::Connect) => ReplyKind::Value,
+            _ => self.reply,
+        }
+    }
 }

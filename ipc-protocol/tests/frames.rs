@@ -17,7 +17,7 @@ use doorward_protocol::{
         FrameError, HEADER, Incoming, LONGEST_REPLY_FRAME, LONGEST_REQUEST_FRAME, decode_reply,
         decode_request, decode_welcome, encode_hello, encode_reply, encode_request, encode_welcome,
     },
-    hello::{Hello, Welcome},
+    hello::{Hello, LaneFront, Welcome},
 };
 use samples::{operations, reply, request};
 
@@ -114,11 +114,11 @@ fn every_truncation_and_every_changed_byte_of_a_reply() {
 #[test]
 fn every_truncation_and_every_changed_byte_of_a_hello_and_of_a_welcome() {
     let mut buffer = [0; 512];
-    let length = encode_hello(&mut buffer, &Hello::new()).unwrap();
+    let length = encode_hello(&mut buffer, &Hello::new(LaneFront::Api)).unwrap();
     let hello = buffer[..length].to_vec();
     assert_eq!(
         decode_request(&hello, 0).unwrap(),
-        Incoming::Hello(Hello::new())
+        Incoming::Hello(Hello::new(LaneFront::Api))
     );
     for other in near(&hello) {
         if let Ok(incoming) = decode_request(&other, 0) {
@@ -129,9 +129,12 @@ fn every_truncation_and_every_changed_byte_of_a_hello_and_of_a_welcome() {
             assert_eq!(&buffer[..length], other);
         }
     }
-    let length = encode_welcome(&mut buffer, &Welcome::new(4, 256)).unwrap();
+    let length = encode_welcome(&mut buffer, &Welcome::new(LaneFront::Api, 4, 256)).unwrap();
     let welcome = buffer[..length].to_vec();
-    assert_eq!(decode_welcome(&welcome, 0).unwrap(), Welcome::new(4, 256));
+    assert_eq!(
+        decode_welcome(&welcome, 0).unwrap(),
+        Welcome::new(LaneFront::Api, 4, 256)
+    );
     for other in near(&welcome) {
         if let Ok(welcome) = decode_welcome(&other, 0) {
             let length = encode_welcome(&mut buffer, &welcome).unwrap();

@@ -13,7 +13,7 @@ use std::{
 use doorward_protocol::{
     Reply, Request,
     frame::{self, LONGEST_REPLY_FRAME, LONGEST_REQUEST_FRAME},
-    hello::{Hello, VERSION, Welcome},
+    hello::{Hello, LaneFront, VERSION, Welcome},
     lane::{Lane, LaneError, Received},
     polling::Polling,
     request::PathArgument,
@@ -71,7 +71,7 @@ impl Client {
         let _bounded = lane.set_patience(PATIENCE);
         let mut outgoing = vec![0; LONGEST_REQUEST_FRAME].into_boxed_slice();
         let mut incoming = vec![0; LONGEST_REPLY_FRAME].into_boxed_slice();
-        let length = frame::encode_hello(&mut outgoing, &Hello::new())
+        let length = frame::encode_hello(&mut outgoing, &Hello::new(LaneFront::Api))
             .map_err(|error| ClientError::Protocol(Broken::Frame(error.into())))?;
         let mut polling = Polling::default();
         let received = exchange(&lane, &mut polling, outgoing.get(..length), &mut incoming)?;

@@ -28,6 +28,8 @@ mod programs;
 mod restrict;
 #[allow(unsafe_code, reason = "descriptors known by number live here alone")]
 mod sys;
+#[cfg(target_arch = "x86_64")]
+pub mod trap;
 pub mod worker;
 
 pub use client::{Client, LANE};

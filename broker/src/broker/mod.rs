@@ -38,8 +38,8 @@ use crate::{
     audit::{self, Log},
     front::Context,
     launcher::{
-        self, Entry, Launch, LaunchError, Launched, Namespaces, Nest, Programs, Rising, Task, View,
-        ViewRequest, WorkerFilters, launch,
+        self, Asked, Entry, Launch, LaunchError, Launched, Namespaces, Nest, Programs, Rising,
+        Task, View, ViewRequest, WorkerFilters, launch,
     },
     layers,
     limits::{self, Facts, Held, LimitError},
@@ -254,7 +254,7 @@ fn serve(
     process::name(c"doorward-broker");
     process::prctl(libc::PR_SET_PDEATHSIG, 9)
         .map_err(|errno| BrokerError::System("ask to die with the keeper", errno))?;
-    let (notify, api) = fronts(start.policy.front, &start.job)?;
+    let asked = fronts(start.policy.front, &start.job)?;
     if start.policy.identity == IdentityUser::Isolated {
         return Err(BrokerError::Identity);
     }
@@ -273,15 +273,15 @@ fn serve(
     let workers = matches!(start.job, Job::Workers { .. });
     let mut of_workers = None;
     let mut theirs = if workers {
-        let filters = WorkerFilters::of(&start.policy, notify)?;
+        let filters = WorkerFilters::of(&start.policy, asked)?;
         of_workers = filters.behind;
         filters.filter
     } else {
-        launcher::filter(&start.policy, notify, true)?
+        launcher::filter(&start.policy, asked, true)?
     };
     let view = rising.finish(&request)?;
     if view.is_none() && !workers {
-        theirs = launcher::filter(&start.policy, notify, false)?;
+        theirs = launcher::filter(&start.policy, asked, false)?;
     }
     let environment = block(start.environment, scratch.path().is_some());
     let expendable = limits::Raised::now();
@@ -300,9 +300,8 @@ fn serve(
         streams: &streams.standard,
         terminal: start.terminal,
         view: view.as_ref(),
-        notify,
-        api,
-        spawns: api && !workers && starts_programs(&policy),
+        asked,
+        spawns: asked.api && !asked.trap && !workers && starts_programs(&policy),
         others: &start.others,
         limits,
         prepared: false,
@@ -344,7 +343,7 @@ fn serve(
         .collect::<Result<_, BrokerError>>()?;
     let spawner = |programs: Arc<Programs>| Box::new(programs) as Box<dyn Spawner + Send + Sync>;
     let services = services(Arc::clone(&policy), programs.clone().map(spawner))?;
-    let facts = layers::start(&policy, if notify { "notify" } else { "api" }, held);
+    let facts = layers::start(&policy, asked.name(), held);
     let launched = launching.ready()?;
     let _warns = trace::begin();
     confine::last(&filter).map_err(confined)?;
@@ -376,14 +375,17 @@ fn serve(
 
 /// Which fronts a job gets: an entry what its policy says, a command notifications, since its
 /// loader opens files by system calls, and with `api` a lane besides.
-fn fronts(front: Front, job: &Job) -> Result<(bool, bool), BrokerError> {
-    match (job, front) {
-        (_, Front::Trap) => Err(BrokerError::Front("trap")),
-        (Job::Command { .. }, Front::Api) => Ok((true, true)),
-        (Job::Command { .. }, _) | (_, Front::Notify) => Ok((true, false)),
-        (_, Front::Api) => Ok((false, true)),
-        (_, Front::Auto) => Ok((true, true)),
-    }
+fn fronts(front: Front, job: &Job) -> Result<Asked, BrokerError> {
+    let asked = |notify, api, trap| Asked { notify, api, trap };
+    Ok(match (job, front) {
+        // Its loader makes calls before anything can take them.
+        (Job::Command { .. }, Front::Trap) => return Err(BrokerError::Front("trap")),
+        (_, Front::Trap) => asked(false, true, true),
+        (Job::Command { .. }, Front::Api) => asked(true, true, false),
+        (Job::Command { .. }, _) | (_, Front::Notify) => asked(true, false, false),
+        (_, Front::Api) => asked(false, true, false),
+        (_, Front::Auto) => asked(true, true, false),
+    })
 }
 
 /// The file that a command's program is.

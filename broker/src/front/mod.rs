@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod notify;
+mod process;
 mod workers;
 
 use std::{

@@ -14,7 +14,7 @@ use doorward_policy::{
     filter::{Arch, Filter, FilterRequest, Instruction},
     policy::{CodeMap, SystemCalls},
 };
-use doorward_sandboxee::LANE;
+use doorward_sandboxee::{LANE, trap};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
@@ -34,12 +34,35 @@ use crate::{
 const SECURE_BITS: libc::c_ulong = 0b1110_1111;
 const MDWE_REFUSE_EXEC_GAIN: libc::c_ulong = 1;
 
+/// By which fronts the operations of a sandboxee arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// By notification.
+    pub(crate) notify: bool,
+    /// On lanes.
+    pub(crate) api: bool,
+    /// Its lanes serve the trap front.
+    pub(crate) trap: bool,
+}
+
+impl Asked {
+    /// What the log calls the front.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self { trap: true, .. } => "trap",
+            Self { notify: true, .. } => "notify",
+            _ => "api",
+        }
+    }
+}
+
 /// The filter that a sandboxee will load; `separate` is whether it has namespaces of its own.
-pub(crate) fn filter(policy: &Policy, notify: bool, separate: bool) -> Result<Filter, LaunchError> {
+pub(crate) fn filter(policy: &Policy, asked: Asked, separate: bool) -> Result<Filter, LaunchError> {
     Ok(Filter::assemble(&FilterRequest {
         policy,
         arch: Arch::native(),
-        notify,
+        notify: asked.notify,
+        trap: asked.trap,
         network_namespace: separate,
         processes: true,
         zygote: false,
@@ -60,13 +83,14 @@ pub(crate) struct WorkerFilters {
 }
 
 impl WorkerFilters {
-    pub(crate) fn of(policy: &Policy, notify: bool) -> Result<Self, LaunchError> {
-        let zygote = !notify && policy.system_calls == SystemCalls::default();
+    pub(crate) fn of(policy: &Policy, asked: Asked) -> Result<Self, LaunchError> {
+        let zygote = !asked.notify && !asked.trap && policy.system_calls == SystemCalls::default();
         let arch = Arch::native();
         let filter = Filter::assemble(&FilterRequest {
             policy,
             arch,
-            notify,
+            notify: asked.notify,
+            trap: asked.trap,
             network_namespace: false,
             processes: zygote,
             zygote,
@@ -115,6 +139,13 @@ pub(super) fn become_sandboxee(launch: &Launch<'_>, report: Report, lane: Option
             NOT_RUN
         }
         Task::Call(entry, arguments) => {
+            let lane = match trapping(launch, lane) {
+                Ok(lane) => lane,
+                Err(errno) => {
+                    report.exec(errno);
+                    return NOT_RUN;
+                }
+            };
             drop(report);
             call(
                 entry,
@@ -141,6 +172,14 @@ pub(super) fn zygote(launch: &Launch<'_>) -> Result<(), Step> {
     load(launch.filter, false).map(drop)
 }
 
+/// Where its calls shall trap, gives the lane to what makes requests of them.
+fn trapping(launch: &Launch<'_>, lane: Option<OwnedFd>) -> Result<Option<OwnedFd>, Errno> {
+    match lane {
+        Some(lane) if launch.asked.trap => trap::enter(lane).map(|()| None),
+        lane => Ok(lane),
+    }
+}
+
 /// Locks this process down and lets it serve its host; the exit status.
 pub(super) fn become_worker(
     launch: &Launch<'_>,
@@ -156,11 +195,11 @@ pub(super) fn become_worker(
             .chain(lane.iter().chain(&theirs).map(OwnedFd::as_fd))
             .collect();
         confine(launch, &kept)?;
-        let listener = load(launch.filter, launch.notify)?;
+        let listener = load(launch.filter, launch.asked.notify)?;
         arrivals
             .arrived(lane.as_ref(), listener.as_ref())
             .map_err(|errno| ("handing over to the broker", errno))?;
-        Ok(theirs)
+        trapping(launch, theirs).map_err(|errno| ("taking over its system calls", errno))
     });
     match ready {
         Ok(lane) => {
@@ -183,7 +222,7 @@ pub(super) fn become_worker(
 
 /// The broker's end of a worker's lane, and the worker's.
 fn lanes(launch: &Launch<'_>) -> Result<(Option<OwnedFd>, Option<OwnedFd>), Step> {
-    let pair = launch.api.then(api::pair).transpose();
+    let pair = launch.asked.api.then(api::pair).transpose();
     Ok(pair.map_err(|errno| ("making a lane", errno))?.unzip())
 }
 
@@ -218,7 +257,7 @@ fn filtered(launch: &Launch<'_>) -> Result<(OwnedFd, Option<OwnedFd>), Step> {
     let own = rustix::process::getpid();
     let program = rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty())
         .map_err(|errno| ("opening the own process", errno))?;
-    Ok((program, load(launch.filter, launch.notify)?))
+    Ok((program, load(launch.filter, launch.asked.notify)?))
 }
 
 /// Loads a filter and tries whether it holds; its listener, if it is to have one.

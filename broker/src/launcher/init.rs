@@ -17,7 +17,7 @@ use nix::{
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::{
-    Ends, Launch, Task, confine,
+    Asked, Ends, Launch, Task, confine,
     spawn::{self, Order},
     zygote,
 };
@@ -197,7 +197,12 @@ impl Init<'_> {
                         .failed("finding the program's policy", rustix::io::Errno::NOENT);
                     process::exit(127)
                 };
-                let Ok(filter) = confine::filter(policy, true, self.launch.view.is_some()) else {
+                let asked = Asked {
+                    notify: true,
+                    api: false,
+                    trap: false,
+                };
+                let Ok(filter) = confine::filter(policy, asked, self.launch.view.is_some()) else {
                     order
                         .report
                         .failed("making the program's filter", rustix::io::Errno::INVAL);
@@ -209,8 +214,7 @@ impl Init<'_> {
                     task: order.task,
                     pin: Some(&order.pin),
                     terminal: false,
-                    notify: true,
-                    api: false,
+                    asked,
                     spawns: false,
                     nest: None,
                     ..*self.launch

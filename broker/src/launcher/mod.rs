@@ -37,7 +37,7 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, socketpair},
 };
 
-pub(crate) use confine::{WorkerFilters, bounding_set, capabilities, filter};
+pub(crate) use confine::{Asked, WorkerFilters, bounding_set, capabilities, filter};
 pub use entry::{Entry, Sandboxee};
 pub(crate) use namespaces::Namespaces;
 pub(crate) use orders::Orders;
@@ -84,10 +84,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) terminal: bool,
     /// Where it lives; none without namespaces.
     pub(crate) view: Option<&'a View>,
-    /// Whether its operations arrive by notification.
-    pub(crate) notify: bool,
-    /// Whether it gets a lane.
-    pub(crate) api: bool,
+    /// How its operations arrive.
+    pub(crate) asked: Asked,
     /// Whether further programs may be started beside it.
     pub(crate) spawns: bool,
     /// Policies that those may run under, by name.
@@ -220,7 +218,10 @@ pub(crate) fn launch(launch: &Launch<'_>) -> Result<Launching, LaunchError> {
     let (setup, theirs) = pair()?;
     let lane = || api::pair().map_err(LaunchError::Socket);
     let workers = launch.nest.is_some();
-    let (lane, lane_theirs) = (launch.api && !workers).then(lane).transpose()?.unzip();
+    let (lane, lane_theirs) = (launch.asked.api && !workers)
+        .then(lane)
+        .transpose()?
+        .unzip();
     let (arrivals, arrivals_theirs) = workers.then(pair).transpose()?.unzip();
     let (spawns, spawns_theirs) = launch.spawns.then(pair).transpose()?.unzip();
     let (status, status_theirs) =

@@ -13,6 +13,11 @@ pub const FIRST_HANDLE: i32 = 1 << 30;
 pub struct Pins<P>([Option<(i32, P)>; 2]);
 
 impl<P> Pins<P> {
+    /// Of a request whose numbers are no handles.
+    pub(super) fn none() -> Self {
+        Self([None, None])
+    }
+
     /// What a handle of the request means.
     pub fn get(&self, handle: i32) -> Option<&P> {
         self.0

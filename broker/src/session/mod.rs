@@ -16,8 +16,7 @@ pub use violation::Violation;
 use doorward_protocol::{
     Operation, Reply, Request,
     frame::{self, Incoming, LONGEST_REPLY_FRAME},
-    hello::{Hello, MAGIC, VERSION, Welcome},
-    operation::Fronts,
+    hello::{Hello, LaneFront, MAGIC, VERSION, Welcome},
 };
 use handles::Handles;
 use rustix::io::Errno;
@@ -130,6 +129,7 @@ struct Pending {
 #[derive(Debug)]
 pub struct Session<P> {
     phase: Phase,
+    front: LaneFront,
     limits: Limits,
     pending: Vec<Pending>,
     handles: Handles<P>,
@@ -140,10 +140,16 @@ impl<P: Clone> Session<P> {
     pub fn new(limits: Limits) -> Self {
         Self {
             phase: Phase::Hello,
+            front: LaneFront::Api,
             limits,
             pending: Vec::new(),
             handles: Handles::new(limits.handles),
         }
+    }
+
+    /// How it is asked, once it has been greeted.
+    pub fn front(&self) -> Option<LaneFront> {
+        (self.phase == Phase::Open).then_some(self.front)
     }
 
     /// Whether another request may be read: not while as many as allowed are in flight.
@@ -213,7 +219,11 @@ impl<P: Clone> Session<P> {
             return Err(Violation::Magic);
         }
         let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
-        let welcome = Welcome::new(count(self.limits.in_flight), count(self.limits.handles));
+        let welcome = Welcome::new(
+            hello.front,
+            count(self.limits.in_flight),
+            count(self.limits.handles),
+        );
         out.length = frame::encode_welcome(&mut out.bytes, &welcome).map_err(Violation::Reply)?;
         if hello.version != VERSION {
             return Err(Violation::Version(hello.version));
@@ -222,6 +232,7 @@ impl<P: Clone> Session<P> {
             return Err(Violation::Size(hello.message_limit));
         }
         self.phase = Phase::Open;
+        self.front = hello.front;
         Ok(Effect::Send)
     }
 
@@ -232,7 +243,7 @@ impl<P: Clone> Session<P> {
         out: &mut Outgoing,
     ) -> Result<Effect<'a, P>, Violation> {
         let operation = request.operation();
-        if operation.row().fronts == Fronts::Notify {
+        if !operation.row().is_asked_by(self.front) {
             return Err(Violation::OtherFront(operation.name()));
         }
         if self.pending.iter().any(|pending| pending.id == id) {
@@ -254,7 +265,10 @@ impl<P: Clone> Session<P> {
             Request::Lane => Effect::Another { id },
             request => Effect::Perform {
                 id,
-                pins: self.handles.pins(&request),
+                pins: match self.front {
+                    LaneFront::Api => self.handles.pins(&request),
+                    LaneFront::Trap => Pins::none(),
+                },
                 request,
             },
         })
@@ -308,7 +322,7 @@ impl<P: Clone> Session<P> {
             (reply, _) => reply,
         };
         match reply.kind() {
-            Some(kind) if kind != operation.row().reply => {
+            Some(kind) if kind != operation.row().reply_by(self.front) => {
                 Reply::Errno(Errno::PROTO.raw_os_error())
             }
             _ => reply,

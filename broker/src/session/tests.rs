@@ -4,9 +4,9 @@ use doorward_protocol::{
     Base, FileStat, Operation, Reply, Request,
     codec::CodecError,
     frame::{self, FrameError, LONGEST_REQUEST_FRAME},
-    hello::{Hello, Welcome},
+    hello::{Hello, LaneFront, VERSION, Welcome},
     lane::LaneError,
-    operation::{Fronts, TABLE},
+    operation::TABLE,
     request::PathArgument,
 };
 use proptest::prelude::*;
@@ -71,11 +71,11 @@ impl Client {
 
     fn greeted() -> Self {
         let mut client = Self::new();
-        let frame = hello(&Hello::new());
+        let frame = hello(&Hello::new(LaneFront::Api));
         let effect = client.session.receive(&frame, 0, &mut client.out);
         assert_eq!(effect, Ok(Effect::Send));
         let welcome = frame::decode_welcome(client.out.frame(), 0).unwrap();
-        assert_eq!(welcome, Welcome::new(2, 3));
+        assert_eq!(welcome, Welcome::new(LaneFront::Api, 2, 3));
         client
     }
 
@@ -117,34 +117,34 @@ fn the_hello_comes_first_and_once() {
     assert_eq!(early.violates(&asks(1, &stat(0))), Violation::BeforeHello);
     let mut twice = Client::greeted();
     assert_eq!(
-        twice.violates(&hello(&Hello::new())),
+        twice.violates(&hello(&Hello::new(LaneFront::Api))),
         Violation::SecondHello
     );
 }
 
 #[test]
 fn another_version_is_told_ours_and_gets_no_session() {
-    for version in [0, 2, u16::MAX] {
+    for version in [0, VERSION - 1, VERSION + 1, u16::MAX] {
         let mut client = Client::new();
         let old = Hello {
             version,
-            ..Hello::new()
+            ..Hello::new(LaneFront::Api)
         };
         let frame = hello(&old);
         let violation = client.session.receive(&frame, 0, &mut client.out);
         assert_eq!(violation, Err(Violation::Version(version)));
         let welcome = frame::decode_welcome(client.out.frame(), 0).unwrap();
-        assert_eq!(welcome.version, 1);
+        assert_eq!(welcome.version, VERSION);
         assert!(!client.session.is_ready());
     }
     let strange = Hello {
         magic: 7,
-        ..Hello::new()
+        ..Hello::new(LaneFront::Api)
     };
     assert_eq!(Client::new().violates(&hello(&strange)), Violation::Magic);
     let small = Hello {
         message_limit: 100,
-        ..Hello::new()
+        ..Hello::new(LaneFront::Api)
     };
     assert_eq!(Client::new().violates(&hello(&small)), Violation::Size(100));
 }
@@ -161,7 +161,7 @@ fn rows_of_the_other_front_end_the_session() {
         Client::greeted().violates(&unknown),
         Violation::Frame(FrameError::UnknownCode(200))
     );
-    let count = TABLE.iter().filter(|row| row.fronts != Fronts::Notify);
+    let count = TABLE.iter().filter(|row| row.is_asked_by(LaneFront::Api));
     assert!(count.count() > 15);
 }
 
@@ -368,7 +368,7 @@ fn moves() -> impl Strategy<Value = Move> {
 
 fn record(step: &Move) -> Option<Vec<u8>> {
     Some(match step {
-        Move::Hello => hello(&Hello::new()),
+        Move::Hello => hello(&Hello::new(LaneFront::Api)),
         Move::Stat(id, handle) => asks(*id, &stat(*handle)),
         Move::Open(id) => asks(*id, &open(-1)),
         Move::Forget(id, handle) => asks(*id, &Request::Forget { handle: *handle }),

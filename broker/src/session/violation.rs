@@ -29,7 +29,10 @@ pub enum Violation {
     /// The welcome does not fit its frame.
     #[error("the welcome cannot be sent")]
     Reply(#[source] CodecError),
-    /// A row of the notify front.
+    /// A hello by a process that the kernel does not name.
+    #[error("the process that asks by trap is not known; the kernel tells it since Linux 6.5")]
+    Unnamed,
+    /// A row of another front.
     #[error("{0} cannot be asked on a lane")]
     OtherFront(&'static str),
     /// The id of a request in flight.
@@ -58,6 +61,7 @@ impl Violation {
             Self::Version(_) => "version",
             Self::Size(_) => "size",
             Self::Reply(_) => "reply",
+            Self::Unnamed => "unnamed",
             Self::OtherFront(_) => "other-front",
             Self::RepeatedId(_) => "repeated-id",
             Self::TooMany => "too-many",

@@ -230,7 +230,7 @@ impl Connection {
 
 /// Asks the kernel who sent the first record, if that has come; whether it is to be asked again.
 fn asks_still(lane: &Lane, sender: &mut Option<u32>) -> Result<bool, CallError> {
-    match socket::next_sender(lane.as_fd()) {
+    match socket::look(lane.as_fd()).map(|record| record.sender) {
         Err(Errno::AGAIN) => return Ok(true),
         told => *sender = told.ok().flatten().map(|sender| sender.process),
     }

@@ -181,10 +181,19 @@ impl Draft<'_> {
 
     fn by_argument(&mut self) {
         self.code();
+        self.filters();
         self.outside();
         self.processes();
         self.descriptors();
         self.sockets();
+    }
+
+    /// A filter on top, which can only narrow; without flags, of which one makes a listener.
+    fn filters(&mut self) {
+        const SET_MODE_FILTER: u64 = 1;
+        if self.request.trap {
+            self.allow("seccomp", &[low(0, SET_MODE_FILTER), low(1, 0)]);
+        }
     }
 
     fn processes(&mut self) {
@@ -267,12 +276,19 @@ impl Draft<'_> {
 
     fn sockets(&mut self) {
         let request = self.request;
-        let brokered = request.policy.has_tcp() && request.notify;
-        let local = request.policy.has_unix() && request.notify;
+        let asks = request.notify || request.trap;
+        let brokered = request.policy.has_tcp() && asks;
+        let local = request.policy.has_unix() && asks;
+        // What traps is asked before this refuses it.
+        let brokers = if request.notify {
+            Outcome::Notify
+        } else {
+            Outcome::Errno(13)
+        };
         if brokered {
             for (family, protocol) in [(2, 0), (2, 6), (10, 0), (10, 6)] {
                 self.add(
-                    Outcome::Notify,
+                    brokers,
                     "socket",
                     &[low(0, family), masked(1, 0xf, 1), low(2, protocol)],
                 );
@@ -280,16 +296,12 @@ impl Draft<'_> {
         }
         if local {
             for kind in [1, 5] {
-                self.add(
-                    Outcome::Notify,
-                    "socket",
-                    &[low(0, 1), masked(1, 0xf, kind)],
-                );
+                self.add(brokers, "socket", &[low(0, 1), masked(1, 0xf, kind)]);
             }
         }
         for kind in [1, 5] {
             self.allow("socketpair", &[low(0, 1), masked(1, 0xf, kind)]);
-            if request.notify && !local {
+            if asks && !local {
                 self.allow("socket", &[low(0, 1), masked(1, 0xf, kind)]);
             }
         }
@@ -324,6 +336,11 @@ impl Draft<'_> {
             match call.name {
                 "fcntl" | "socket" => {}
                 name if self.request.notify => self.add(Outcome::Notify, name, &[]),
+                // The broker is asked first, by the process itself, which then does what was
+                // allowed: the working directory is judged at each use.
+                name if self.request.trap && call.continued && name != "execve" => {
+                    self.allow(name, &[]);
+                }
                 name => self.errno(13, &[name]),
             }
         }

@@ -105,6 +105,9 @@ pub struct FilterRequest<'a> {
     pub arch: Arch,
     /// Whether operations arrive by notification; else their calls are refused.
     pub notify: bool,
+    /// Whether it may put filters of its own on top, of which the strictest counts, so that
+    /// calls trap into its own code.
+    pub trap: bool,
     /// Whether it has an empty network namespace of its own, so that sockets lead nowhere.
     pub network_namespace: bool,
     /// Whether it may make processes; threads it may make anyway.

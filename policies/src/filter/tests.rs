@@ -4,6 +4,7 @@ mod meaning;
 pub(super) mod needed;
 mod network;
 mod proof;
+mod trap;
 
 use super::*;
 use crate::{Policy, policy};
@@ -29,6 +30,7 @@ fn filter(policy: &Policy, arch: Arch, notify: bool) -> Filter {
         policy,
         arch,
         notify,
+        trap: false,
         network_namespace: true,
         processes: true,
         zygote: false,
@@ -199,6 +201,7 @@ fn a_memory_file_never_becomes_executable() {
             policy: &policy,
             arch: Arch::X86_64,
             notify: true,
+            trap: false,
             network_namespace,
             processes: true,
             zygote: false,
@@ -236,6 +239,7 @@ fn the_policy_opens_and_closes_calls_but_not_the_hard_ones() {
             policy: &policy,
             arch: Arch::X86_64,
             notify: true,
+            trap: false,
             network_namespace: true,
             processes: true,
             zygote: false,
@@ -250,6 +254,7 @@ fn the_policy_opens_and_closes_calls_but_not_the_hard_ones() {
         policy: &policy,
         arch: Arch::X86_64,
         notify: true,
+        trap: false,
         network_namespace: true,
         processes: true,
         zygote: false,
@@ -370,6 +375,7 @@ fn shared_memory_is_never_executable_and_never_the_host_s() {
                 policy: &policy,
                 arch: Arch::X86_64,
                 notify: true,
+                trap: false,
                 network_namespace,
                 processes: true,
                 zygote: false,

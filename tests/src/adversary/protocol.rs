@@ -11,7 +11,7 @@ use std::{
 use doorward_protocol::{
     Base, Request,
     frame::{LONGEST_REPLY_FRAME, LONGEST_REQUEST_FRAME, encode_hello, encode_request},
-    hello::Hello,
+    hello::{Hello, LaneFront},
     lane::{Lane, LaneError},
     request::{PathArgument, TimeArgument},
 };
@@ -30,7 +30,7 @@ pub(super) fn burst(lane: &Lane, directory: &Path, random: &mut Random) {
     let mut frame = vec![0; LONGEST_REQUEST_FRAME];
     let mut reply = vec![0; LONGEST_REPLY_FRAME];
     if !random.once_in(16) {
-        let length = encode_hello(&mut frame, &Hello::new()).unwrap();
+        let length = encode_hello(&mut frame, &Hello::new(LaneFront::Api)).unwrap();
         send(lane, frame.get(..length).unwrap_or_default(), &[]);
         let _welcome = lane.receive(&mut reply);
     }

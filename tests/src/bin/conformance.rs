@@ -1,10 +1,11 @@
-//! `doorward-conformance POLICY AUDIT DIRECTORY`: asks every case of the suite in one sandbox,
-//! and prints one line of JSON for each: front, case, outcome.
+//! `doorward-conformance POLICY AUDIT DIRECTORY`: asks every case of the suite, by typed calls
+//! and notifications in one sandbox and by traps in another, and prints one line of JSON for each: front, case, outcome.
 
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::arithmetic_side_effects,
     reason = "a harness fails its test by panicking"
 )]
 
@@ -21,61 +22,65 @@ use doorward_tests::conformance::{
 };
 
 const ENTRY: &str = "cases";
+const TRAPPED: &str = "trapped";
 
 fn main() -> ExitCode {
-    doorward::init(&[Entry {
-        name: ENTRY,
-        run: ask,
-    }]);
+    doorward::init(&[
+        Entry {
+            name: ENTRY,
+            run: ask,
+        },
+        Entry {
+            name: TRAPPED,
+            run: ask_by_trap,
+        },
+    ]);
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [policy, audit, directory] = words.as_slice() else {
         panic!("doorward-conformance POLICY AUDIT DIRECTORY");
     };
-    let listeners = [(); 2].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
-    let ports = listeners
-        .each_ref()
-        .map(|listener| listener.local_addr().unwrap().port());
+    let listeners = [(); 3].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
+    let ports = listeners.each_ref().map(|listener| {
+        let port = listener.local_addr().unwrap().port();
+        port.to_string()
+    });
     let expansion = Expansion {
         cwd: Some(directory.into()),
         home: None,
         uid: rustix::process::geteuid().as_raw(),
     };
-    let policy = Policy::load(policy.as_ref(), &expansion).unwrap().policy;
-    let arguments = [
-        directory.clone(),
-        ports[0].to_string(),
-        ports[1].to_string(),
-    ];
-    let program = Program::Entry {
-        name: ENTRY.to_owned(),
-        arguments: arguments.map(Into::into).into(),
-    };
+    let mut policy = Policy::load(policy.as_ref(), &expansion).unwrap().policy;
     let sink = File::create(audit).unwrap();
-    let running = Sandbox::new(Arc::new(policy), program)
-        .audit(sink.into())
-        .start();
-    let report = running.unwrap().wait().unwrap();
-    match report.ended {
-        Ended::Program(status) => ExitCode::from(
-            status
-                .code()
-                .and_then(|code| u8::try_from(code).ok())
-                .unwrap_or(98),
-        ),
-        other => panic!("{other:?}"),
+    for name in [ENTRY, TRAPPED] {
+        let mut arguments = vec![directory.clone()];
+        arguments.extend(ports.clone());
+        let program = Program::Entry {
+            name: name.to_owned(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+        };
+        let running = Sandbox::new(Arc::new(policy.clone()), program)
+            .audit(sink.try_clone().unwrap().into())
+            .start();
+        match running.unwrap().wait().unwrap().ended {
+            Ended::Program(status) if status.success() => {}
+            other => panic!("{name}: {other:?}"),
+        }
+        policy.front = doorward_policy::policy::Front::Trap;
+    }
+    ExitCode::SUCCESS
+}
+
+fn setting(sandboxee: &Sandboxee, front: usize) -> Setting {
+    let word = |index: usize| sandboxee.arguments.get(index).unwrap().to_str().unwrap();
+    Setting {
+        trees: format!("{}/{}", word(0), TREES.get(front).unwrap()),
+        port: word(front + 1).parse().unwrap(),
     }
 }
 
-/// In the sandbox.
+/// In the sandbox of typed calls and notifications.
 fn ask(sandboxee: Sandboxee) -> u8 {
-    let [directory, api, notify] = sandboxee.arguments.as_slice() else {
-        return 2;
-    };
-    let setting = |trees: &str, port: &std::ffi::OsStr| Setting {
-        trees: format!("{}/{trees}", directory.to_str().unwrap()),
-        port: port.to_str().unwrap().parse().unwrap(),
-    };
-    let (api, notify) = (setting(TREES[0], api), setting(TREES[1], notify));
+    let (api, notify) = (setting(&sandboxee, 0), setting(&sandboxee, 1));
     let mut client = Client::from_fd(sandboxee.lane.unwrap()).unwrap();
     // As the masks of lanes are.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -88,6 +93,19 @@ fn ask(sandboxee: Sandboxee) -> u8 {
     }
     for (row, asked) in after(&notify) {
         tell("notify", row, &asked);
+    }
+    0
+}
+
+/// In the sandbox whose calls trap.
+fn ask_by_trap(sandboxee: Sandboxee) -> u8 {
+    let trap = setting(&sandboxee, 2);
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    for (number, case) in cases().into_iter().enumerate() {
+        tell("trap", number, &by_call(&trap, case));
+    }
+    for (row, asked) in after(&trap) {
+        tell("trap", row, &asked);
     }
     0
 }

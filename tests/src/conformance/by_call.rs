@@ -1,4 +1,5 @@
-//! Cases through `notify`: plain system calls, which the filter hands to the broker.
+//! Cases through `notify` and `trap`: plain system calls, which the filter hands to the broker,
+//! or to what asks it.
 
 use doorward_sandboxee::{Errno, Links};
 use rustix::{
@@ -97,7 +98,7 @@ fn connect(family: AddressFamily, address: &impl rustix::net::addr::SocketAddrAr
     rustix::net::connect(&socket, address).map(|()| "connected".to_owned())
 }
 
-/// The rows that `notify` alone has: what each answered.
+/// The rows that system calls alone have: what each answered.
 #[must_use]
 pub fn after(setting: &Setting) -> Vec<(&'static str, Asked)> {
     use rustix::fs;

@@ -5,8 +5,10 @@ use std::os::fd::OwnedFd;
 use doorward_sandboxee::{ClientError, Errno, OFlags};
 use rustix::fs::FileType;
 
-/// The directories of the trees of `api` and of `notify`, of one length, so that links are too.
-pub const TREES: [&str; 2] = ["typed", "plain"];
+/// The fronts.
+pub const FRONTS: [&str; 3] = ["api", "notify", "trap"];
+/// The directories of their trees, of one length, so that links are too.
+pub const TREES: [&str; 3] = ["typed", "plain", "catch"];
 
 /// What was answered: a value, or an errno.
 pub type Asked = Result<String, Errno>;

@@ -1,22 +1,22 @@
-//! Rows of one front alone.
+//! Rows that not all fronts have.
 
 use doorward_protocol::operation::{Fronts, Operation};
 
-/// A row that one front alone has, and why.
+/// A row that not all fronts have, and why.
 #[derive(Debug, Clone, Copy)]
 pub struct Single {
     /// The row.
     pub operation: Operation,
-    /// Its front.
+    /// Those that have it.
     pub fronts: Fronts,
-    /// Why the other has none.
+    /// Why others have none.
     pub reason: &'static str,
 }
 
-const fn notify(operation: Operation, reason: &'static str) -> Single {
+const fn calls(operation: Operation, reason: &'static str) -> Single {
     Single {
         operation,
-        fronts: Fronts::Notify,
+        fronts: Fronts::Calls,
         reason,
     }
 }
@@ -31,20 +31,24 @@ const fn api(operation: Operation, reason: &'static str) -> Single {
 
 /// All of them.
 pub const SINGLE: &[Single] = &[
-    notify(Operation::Chdir, "a lane has no working directory"),
-    notify(Operation::Getcwd, "a lane has no working directory"),
-    notify(Operation::Lock, "locks are on the asker's own descriptor"),
-    notify(
+    calls(Operation::Chdir, "a lane has no working directory"),
+    calls(Operation::Getcwd, "a lane has no working directory"),
+    calls(Operation::Lock, "locks are on the asker's own descriptor"),
+    calls(
         Operation::Watch,
         "watches are on the asker's own descriptor",
     ),
-    notify(
+    calls(
         Operation::Socket,
         "typed clients ask for connections, not for sockets",
     ),
-    notify(Operation::Bind, "it is about a socket that the asker has"),
-    notify(Operation::Listen, "it is about a socket that the asker has"),
-    notify(Operation::Exec, "the kernel replaces the asker's own image"),
+    calls(Operation::Bind, "it is about a socket that the asker has"),
+    calls(Operation::Listen, "it is about a socket that the asker has"),
+    Single {
+        operation: Operation::Exec,
+        fronts: Fronts::Notify,
+        reason: "the kernel replaces the asker's own image, and with it what takes its traps",
+    },
     api(
         Operation::Spawn,
         "no system call starts a program elsewhere",

@@ -1,4 +1,4 @@
-//! Every row of the operation table through `api` and through `notify`: equal values,
+//! Every row of the operation table through `api`, `notify` and `trap`: equal values,
 //! errnos, traces on disk and audit records, at each level.
 
 #![allow(
@@ -29,11 +29,11 @@ fn the_suite_has_every_row_of_the_table() {
         let single = SINGLE
             .iter()
             .find(|single| single.operation == row.operation);
-        let fronts = single.map_or(Fronts::Both, |single| single.fronts);
+        let fronts = single.map_or(Fronts::All, |single| single.fronts);
         assert_eq!(row.fronts, fronts, "{}", row.name);
         assert_eq!(
             asked.contains(&row.operation),
-            row.fronts == Fronts::Both,
+            row.fronts == Fronts::All,
             "{}",
             row.name
         );
@@ -51,21 +51,21 @@ fn level(level: Level) {
 }
 
 #[test]
-fn both_fronts_agree_for_root() {
+fn all_fronts_agree_for_root() {
     level(Level::Root);
 }
 
 #[test]
-fn both_fronts_agree_for_a_user() {
+fn all_fronts_agree_for_a_user() {
     level(Level::User);
 }
 
 #[test]
-fn both_fronts_agree_for_a_user_without_namespaces() {
+fn all_fronts_agree_for_a_user_without_namespaces() {
     level(Level::UserNoNs);
 }
 
 #[test]
-fn both_fronts_agree_in_a_container() {
+fn all_fronts_agree_in_a_container() {
     level(Level::Nested);
 }

@@ -10,11 +10,10 @@ use std::{
 use doorward_protocol::operation::{Fronts, TABLE};
 use doorward_tests::{
     Level, Snapshot, Tree,
-    conformance::{Case, SINGLE, Single, TREES, cases, trees},
+    conformance::{Case, FRONTS, SINGLE, Single, TREES, cases, trees},
 };
 use serde_json::Value;
 
-const FRONTS: [&str; 2] = ["api", "notify"];
 /// EACCES.
 const DENIED: &str = "errno 13";
 
@@ -22,7 +21,7 @@ const DENIED: &str = "errno 13";
 pub(crate) struct Suite {
     tree: Tree,
     /// Of each front: what was answered to each case.
-    outcomes: [BTreeMap<String, String>; 2],
+    outcomes: [BTreeMap<String, String>; 3],
     records: Vec<Value>,
 }
 
@@ -48,13 +47,13 @@ impl Suite {
             "{level}: {} {error}",
             output.status
         );
-        let mut outcomes = [BTreeMap::new(), BTreeMap::new()];
+        let mut outcomes = FRONTS.map(|_| BTreeMap::new());
         let text = String::from_utf8(output.stdout).unwrap();
         // The program of the typed spawn writes to the same stream.
         assert!(text.contains("coreutils"), "{level}: {text}");
         for line in text.lines().filter(|line| line.starts_with('[')) {
             let [front, case, outcome]: [String; 3] = serde_json::from_str(line).unwrap();
-            let place = usize::from(front == FRONTS[1]);
+            let place = FRONTS.iter().position(|one| *one == front).unwrap();
             outcomes[place].insert(case, outcome);
         }
         let records = std::fs::read_to_string(&audit).unwrap();
@@ -72,12 +71,12 @@ impl Suite {
     pub(crate) fn equal_outcomes(&self) {
         let mut differences = Vec::new();
         for (number, case) in cases().iter().enumerate() {
-            let [api, notify] = self
+            let answers = self
                 .outcomes
                 .each_ref()
-                .map(|answers| answers[&number.to_string()].as_str());
-            if neutral(api) != neutral(notify) {
-                differences.push(format!("{case:?}: api {api}, notify {notify}"));
+                .map(|answers| neutral(&answers[&number.to_string()]));
+            if answers.iter().any(|answer| *answer != answers[0]) {
+                differences.push(format!("{case:?}: {FRONTS:?} {answers:?}"));
             }
         }
         let level = self.tree.level();
@@ -96,16 +95,20 @@ impl Suite {
         let mut changed = 0;
         for number in 0..trees() {
             let trees = TREES.map(|trees| self.tree.name(&format!("{trees}/{number}")));
-            let [api, notify] = trees
+            let [api, others @ ..] = trees
                 .each_ref()
                 .map(|tree| without_targets(Snapshot::of(tree)));
-            let differences = api.differences(&notify);
-            assert!(
-                differences.is_empty(),
-                "{level} tree {number}: {differences:?}"
-            );
-            let [api_times, notify_times] = trees.each_ref().map(|tree| set_times(tree));
-            assert_eq!(api_times, notify_times, "{level} tree {number}");
+            for other in others {
+                let differences = api.differences(&other);
+                assert!(
+                    differences.is_empty(),
+                    "{level} tree {number}: {differences:?}"
+                );
+            }
+            let [api_times, other_times @ ..] = trees.each_ref().map(|tree| set_times(tree));
+            for times in other_times {
+                assert_eq!(api_times, times, "{level} tree {number}");
+            }
             for tree in &trees {
                 for kept in ["out/file", "rw/secret/file", "rw/hidden/file", "in/file"] {
                     let content = std::fs::read_to_string(tree.join(kept)).unwrap();
@@ -132,18 +135,20 @@ impl Suite {
             lines.sort();
             lines
         };
-        let [api, notify] = FRONTS.map(of);
+        let [api, others @ ..] = FRONTS.map(of);
         let only = |left: &[String], right: &[String]| {
             let missing = left.iter().filter(|line| !right.contains(line));
             missing.cloned().collect::<Vec<_>>().join("\n")
         };
-        assert!(
-            api == notify,
-            "{}: api alone:\n{}\nnotify alone:\n{}",
-            self.tree.level(),
-            only(&api, &notify),
-            only(&notify, &api)
-        );
+        for (other, front) in others.iter().zip(&FRONTS[1..]) {
+            assert!(
+                api == *other,
+                "{}: api alone:\n{}\n{front} alone:\n{}",
+                self.tree.level(),
+                only(&api, other),
+                only(other, &api)
+            );
+        }
         assert!(api.len() > cases().len() / 2, "only {} records", api.len());
         let dropped = |record: &Value| record["record"] == "dropped";
         assert!(!self.records.iter().any(dropped));
@@ -151,7 +156,7 @@ impl Suite {
 
     /// Each operation succeeded in some case and was denied in another, by each front.
     pub(crate) fn both_ways(&self) {
-        for row in TABLE.iter().filter(|row| row.fronts == Fronts::Both) {
+        for row in TABLE.iter().filter(|row| row.fronts == Fronts::All) {
             for (front, answers) in FRONTS.iter().zip(&self.outcomes) {
                 let answers: Vec<&String> = cases()
                     .iter()
@@ -169,7 +174,7 @@ impl Suite {
 
     /// What rows of one front answer.
     pub(crate) fn single_rows(&self) {
-        let [api, notify] = &self.outcomes;
+        let [api, notify, trap] = &self.outcomes;
         let level = self.tree.level();
         for (row, answer) in [
             ("spawn", "ok started"),
@@ -182,25 +187,30 @@ impl Suite {
             assert_eq!(api[row], answer, "{level} {row}");
         }
         assert!(api["lane"].starts_with("ok "), "{level} {}", api["lane"]);
-        let directory = self.tree.name(&format!("plain/{}/rw/directory", trees()));
-        let here = format!("ok {}", directory.display());
-        for (row, answer) in [
-            ("chdir", "ok done"),
-            ("chdir, no rule", DENIED),
-            ("getcwd", here.as_str()),
-            ("lock", "ok done"),
-            ("watch", "ok done"),
-            ("watch, no rule", DENIED),
-            ("exec", DENIED),
-        ] {
-            assert_eq!(notify[row], answer, "{level} {row}");
+        for (answers, trees_of) in [(notify, TREES[1]), (trap, TREES[2])] {
+            let directory = self
+                .tree
+                .name(&format!("{trees_of}/{}/rw/directory", trees()));
+            let here = format!("ok {}", directory.display());
+            for (row, answer) in [
+                ("chdir", "ok done"),
+                ("chdir, no rule", DENIED),
+                ("getcwd", here.as_str()),
+                ("lock", "ok done"),
+                ("watch", "ok done"),
+                ("watch, no rule", DENIED),
+                ("exec", DENIED),
+            ] {
+                assert_eq!(answers[row], answer, "{level} {trees_of} {row}");
+            }
+            let [socket, bind, listen] = ["socket", "bind", "listen"].map(|row| &answers[row]);
+            assert!(socket.starts_with("ok "), "{level} {socket}");
+            assert!(
+                bind.starts_with("errno") && listen.starts_with("errno"),
+                "{level} {bind} {listen}"
+            );
+            assert_eq!([bind, listen], ["bind", "listen"].map(|row| &notify[row]));
         }
-        let [socket, bind, listen] = ["socket", "bind", "listen"].map(|row| &notify[row]);
-        assert!(socket.starts_with("ok "), "{level} {socket}");
-        assert!(
-            bind.starts_with("errno") && listen.starts_with("errno"),
-            "{level} {bind} {listen}"
-        );
     }
 }
 
@@ -240,9 +250,10 @@ fn plant(tree: &Tree, at: &str) -> UnixListener {
 
 /// An outcome without the front's name in paths.
 fn neutral(text: &str) -> String {
-    let [api, notify] = TREES.map(|trees| format!("/work/{trees}/"));
-    text.replace(&api, "/work/TREES/")
-        .replace(&notify, "/work/TREES/")
+    let named = TREES.map(|trees| format!("/work/{trees}/"));
+    named.iter().fold(text.to_owned(), |text, trees| {
+        text.replace(trees, "/work/TREES/")
+    })
 }
 
 /// A snapshot in which links by absolute name to the tree itself are alike.
@@ -278,11 +289,8 @@ fn set_times(tree: &Path) -> Vec<String> {
 fn told(record: &Value, front: &str) -> Option<String> {
     let kind = record["record"].as_str()?;
     let object = record["object"].as_str().unwrap_or_default();
-    let trees = if front == FRONTS[0] {
-        TREES[0]
-    } else {
-        TREES[1]
-    };
+    let own = FRONTS.iter().position(|one| *one == front)?;
+    let trees = TREES[own];
     let mine = match kind {
         "denied" => record["front"] == front,
         "allowed" => object.contains(&format!("/work/{trees}/")),

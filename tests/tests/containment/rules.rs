@@ -31,6 +31,7 @@ fn filter(profile: &str, tree: &Tree) -> Filter {
         policy: &policy,
         arch: Arch::native(),
         notify: policy.front != Front::Api,
+        trap: false,
         network_namespace: Level::WITH_VIEW.contains(&tree.level()),
         processes: true,
         zygote: false,

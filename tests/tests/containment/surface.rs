@@ -47,6 +47,7 @@ fn filter(bench: &Bench) -> Filter {
         policy: &policy,
         arch: Arch::X86_64,
         notify: true,
+        trap: false,
         network_namespace: Level::WITH_VIEW.contains(&bench.tree.level()),
         processes: true,
         zygote: false,

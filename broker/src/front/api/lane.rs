@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use doorward_protocol::lane::{Lane, LaneError};
+use doorward_protocol::{
+    hello::LaneFront,
+    lane::{Lane, LaneError},
+};
 use rustix::{
     event::epoll::{self, EventData, EventFlags},
     io::Errno,
@@ -41,6 +44,11 @@ fn prepare(socket: BorrowedFd<'_>) -> Result<(), Errno> {
         Err(errno) => return Err(errno),
     }
     sockopt::set_socket_passcred(socket, true)?;
+    match socket::pass_process(socket, true) {
+        // Before Linux 6.5 there is no trap front.
+        Ok(()) | Err(Errno::NOPROTOOPT) => {}
+        Err(errno) => return Err(errno),
+    }
     sockopt::set_socket_send_buffer_size(socket, UNREAD)
 }
 
@@ -51,13 +59,21 @@ pub(super) struct State {
     armed: bool,
 }
 
+/// Who sent the hello: what the kernel told.
+#[derive(Debug, Default)]
+struct Named {
+    sender: Option<Sender>,
+    process: Option<OwnedFd>,
+}
+
 /// A lane that is served.
 #[derive(Debug)]
 pub(super) struct Served {
     key: u64,
     lane: Lane,
     state: Mutex<State>,
-    sender: OnceLock<Option<Sender>>,
+    sender: OnceLock<Named>,
+    front: OnceLock<LaneFront>,
     gone: AtomicBool,
 }
 
@@ -74,6 +90,7 @@ impl Served {
                 armed: true,
             }),
             sender: OnceLock::new(),
+            front: OnceLock::new(),
             gone: AtomicBool::new(false),
         })
     }
@@ -88,7 +105,7 @@ impl Served {
 
     /// Who sent the hello, where the kernel told.
     pub(super) fn sender(&self) -> Option<Sender> {
-        self.sender.get().copied().flatten()
+        self.sender.get()?.sender
     }
 
     pub(super) fn is_gone(&self) -> bool {
@@ -100,14 +117,62 @@ impl Served {
         self.state().armed && !self.is_gone()
     }
 
+    /// The process that all records come from, on a lane of the trap front.
+    pub(super) fn caller(&self) -> Option<(u32, &OwnedFd)> {
+        if self.front.get() != Some(&LaneFront::Trap) {
+            return None;
+        }
+        let named = self.sender.get()?;
+        Some((named.sender?.process, named.process.as_ref()?))
+    }
+
+    /// By which front it asks.
+    pub(super) fn front(&self) -> LaneFront {
+        self.front.get().copied().unwrap_or(LaneFront::Api)
+    }
+
+    /// Is told by which front it asks, when the hello has said so.
+    pub(super) fn greeted(&self, front: LaneFront) -> Result<(), Violation> {
+        let _once = self.front.set(front);
+        if front == LaneFront::Api {
+            return Ok(());
+        }
+        if self.caller().is_none() {
+            return Err(Violation::Unnamed);
+        }
+        let named = sockopt::set_socket_passcred(&self.lane, true);
+        named.map_err(|errno| Violation::Record(LaneError::Failed(errno)))
+    }
+
     /// Receives the next record, if there is one.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<usize, LaneError> {
         if self.sender.get().is_none() {
-            let sender = socket::next_sender(self.lane.as_fd())?;
+            let looked = socket::look(self.lane.as_fd())?;
             sockopt::set_socket_passcred(&self.lane, false)?;
-            let _first = self.sender.set(sender);
+            let _off = socket::pass_process(self.lane.as_fd(), false);
+            let _first = self.sender.set(Named {
+                sender: looked.sender,
+                process: looked.process,
+            });
         }
-        Ok(self.lane.receive_bare(buffer)?.length)
+        match self.caller() {
+            None => Ok(self.lane.receive_bare(buffer)?.length),
+            Some((process, _)) => self.receive_from(process, buffer),
+        }
+    }
+
+    fn receive_from(&self, process: u32, buffer: &mut [u8]) -> Result<usize, LaneError> {
+        let record = socket::receive_from(self.lane.as_fd(), buffer)?;
+        if record.length == 0 {
+            return Err(LaneError::Gone);
+        }
+        if record.cut {
+            return Err(LaneError::Truncated);
+        }
+        match record.sender {
+            Some(sender) if sender.process == process => Ok(record.length),
+            _ => Err(LaneError::Stranger),
+        }
     }
 
     /// Has records reported while the session is ready for more, and not otherwise.

@@ -1,4 +1,5 @@
-//! The api front: typed requests on lanes (docs/PROTOCOL.md).
+//! The fronts that ask on lanes (docs/PROTOCOL.md): api by typed requests, trap by the requests
+//! that a process makes of its own system calls.
 //!
 //! It trusts nothing that comes on a lane. That is safe because a record is received once,
 //! without room for descriptors, and judged by the session before anything is done; only
@@ -6,6 +7,7 @@
 //! neither to read nor to write.
 
 mod asker;
+mod caller;
 mod lane;
 mod serve;
 

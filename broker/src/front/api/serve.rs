@@ -19,6 +19,7 @@ use doorward_policy::{RuleId, Verdict};
 use doorward_protocol::{
     Reply, Request,
     frame::{self, Incoming, LONGEST_REQUEST_FRAME},
+    hello::LaneFront,
     lane::LaneError,
     polling::Polling,
 };
@@ -33,6 +34,7 @@ use rustix::{
 
 use super::{
     asker::LaneAsker,
+    caller::Caller,
     lane::{Served, pair},
 };
 use crate::{
@@ -41,7 +43,7 @@ use crate::{
         Context,
         workers::{Slot, Workers},
     },
-    service::{Answer, Decision, Outcome, Patience},
+    service::{Answer, Asker, Decision, Outcome, Patience},
     session::{Completed, Effect, Outgoing, Pins, Violation},
 };
 use serde::{Deserialize, Serialize};
@@ -359,12 +361,17 @@ impl Front {
         drop(self.barrier());
         let received = Instant::now();
         let mut out = Outgoing::new();
-        let effect = {
+        let (effect, greeted) = {
             let mut state = served.state();
+            let fresh = state.session.is_fresh();
             let effect = state.session.receive(record, 0, &mut out);
             served.arm(&mut state, &self.poller);
-            effect
+            let greeted = fresh.then(|| state.session.front()).flatten();
+            (effect, greeted)
         };
+        if let Some(front) = greeted {
+            served.greeted(front)?;
+        }
         match effect {
             Ok(Effect::Send) => served.send(&out),
             Ok(Effect::Another { id }) => self.another(served, lanes, id, received),
@@ -421,17 +428,33 @@ impl Front {
         received: Instant,
         slot: Option<&Slot<'_>>,
     ) -> Result<bool, Violation> {
-        let asker = LaneAsker {
-            served,
-            pins,
-            deadline: received.checked_add(DEADLINE).unwrap_or(received),
-            slot,
+        let lane;
+        let caller;
+        let asker: &dyn Asker = match served.caller() {
+            None => {
+                lane = LaneAsker {
+                    served,
+                    pins,
+                    deadline: received.checked_add(DEADLINE).unwrap_or(received),
+                    slot,
+                };
+                &lane
+            }
+            Some((number, pin)) => {
+                caller = Caller {
+                    served,
+                    number,
+                    pin,
+                    slot,
+                };
+                &caller
+            }
         };
         let patience = match slot {
             Some(_) => Patience::Blocking,
             None => Patience::Cached,
         };
-        let decision = match self.context.services.perform(request, &asker, patience) {
+        let decision = match self.context.services.perform(request, asker, patience) {
             Outcome::Done(decision) => decision,
             Outcome::WouldBlock => return Ok(false),
         };
@@ -448,7 +471,7 @@ impl Front {
         received: Instant,
     ) {
         self.context.audit.record(&Entry {
-            front: "api",
+            front: served.front().name(),
             process: served.sender().map_or(0, |sender| sender.process),
             request,
             decision,
@@ -473,7 +496,13 @@ impl Front {
             Answer::Stat(stat) => Reply::Stat(*stat),
             Answer::FileSystem(stat) => Reply::FileSystem(*stat),
             Answer::Errno(errno) => Reply::Errno(errno.raw_os_error()),
+            // What was allowed, the process does itself.
+            Answer::Continue if served.front() == LaneFront::Trap => Reply::Value(0),
             Answer::Continue => Reply::Errno(Errno::ACCESS.raw_os_error()),
+            Answer::Descriptor { descriptor, .. } if served.front() == LaneFront::Trap => {
+                grant = Some(descriptor);
+                Reply::Descriptor { handle: None }
+            }
             Answer::Descriptor { descriptor, .. } => match directory_pin(request, &descriptor) {
                 Ok(pin) => {
                     directory = pin.map(Arc::new);

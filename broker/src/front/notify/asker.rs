@@ -6,17 +6,20 @@
 
 use std::{
     cell::Cell,
-    fmt::Write as _,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use doorward_policy::AbsName;
 use doorward_protocol::Base;
-use rustix::{fs::OFlags, io::Errno, process::PidfdGetfdFlags};
+use rustix::{io::Errno, process::PidfdGetfdFlags};
 
 use crate::{
-    front::{Starting, workers::Slot},
-    service::{Asker, FileIdentity, Place},
+    front::{
+        Starting,
+        process::{Holds, Process},
+        workers::Slot,
+    },
+    service::{Asker, Place},
     sys::{notify, process},
 };
 
@@ -42,60 +45,17 @@ pub(super) struct Waiting<'a> {
 pub(super) type Last = Cell<Option<(i32, OwnedFd)>>;
 
 impl Waiting<'_> {
-    pub(super) fn valid(&self) -> bool {
-        notify::valid(self.listener, self.id)
-    }
-
-    /// Hands `value` on only if the thread still waits.
-    fn held<T>(&self, value: Result<T, Errno>) -> Result<T, Errno> {
-        if self.valid() {
-            value
-        } else {
-            Err(Errno::SRCH)
+    fn looked(&self) -> Process<'_> {
+        Process {
+            thread: self.thread,
+            holds: self,
         }
-    }
-
-    fn entry(&self, entry: &str) -> String {
-        let mut path = format!("/proc/{}/", self.thread);
-        let _ = path.write_str(entry);
-        path
-    }
-
-    /// A line of /proc/TID/status, without its key.
-    fn status(&self, keys: &[&str]) -> Result<Vec<String>, Errno> {
-        let text = std::fs::read(self.entry("status")).map_err(|_| Errno::SRCH);
-        let text = String::from_utf8_lossy(&self.held(text)?).into_owned();
-        keys.iter()
-            .map(|key| {
-                text.lines()
-                    .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
-                    .map(|value| value.trim().to_owned())
-                    .ok_or(Errno::SRCH)
-            })
-            .collect()
     }
 
     fn keep(&self, process: OwnedFd) {
         if let Some(last) = self.last {
             last.set(Some((self.thread, process)));
         }
-    }
-
-    fn number(&self, key: &str) -> Result<u32, Errno> {
-        let lines = self.status(&[key])?;
-        let last = lines
-            .first()
-            .and_then(|line| line.split_whitespace().last());
-        last.and_then(|text| text.parse().ok()).ok_or(Errno::SRCH)
-    }
-
-    /// The process this thread belongs to, as the broker numbers it.
-    pub(super) fn leader(&self) -> Result<u32, Errno> {
-        let lines = self.status(&["Tgid"])?;
-        lines
-            .first()
-            .and_then(|text| text.parse().ok())
-            .ok_or(Errno::SRCH)
     }
 
     /// Whether a signal waits that this thread, or its whole process, would take.
@@ -105,7 +65,9 @@ impl Waiting<'_> {
     /// leader's unless that blocks it, so other threads are told plain `EINTR`, and only
     /// when nobody has taken the signal since the last look.
     fn signalled(&self) -> Result<Option<Errno>, Errno> {
-        let lines = self.status(&["SigPnd", "ShdPnd", "SigBlk", "Threads", "Tgid"])?;
+        let lines = self
+            .looked()
+            .status(&["SigPnd", "ShdPnd", "SigBlk", "Threads", "Tgid"])?;
         let [own, shared, blocked, threads, leader] = lines.as_slice() else {
             return Err(Errno::SRCH);
         };
@@ -123,52 +85,31 @@ impl Waiting<'_> {
     }
 }
 
+impl Holds for Waiting<'_> {
+    fn valid(&self) -> bool {
+        notify::valid(self.listener, self.id)
+    }
+}
+
 impl Asker for Waiting<'_> {
     fn place(&self, base: Base) -> Result<Place, Errno> {
-        let (entry, missing) = match base {
-            Base::WorkingDirectory => (self.entry("cwd"), Errno::NOENT),
-            Base::Descriptor(number) if number >= 0 => {
-                (self.entry(&format!("fd/{number}")), Errno::BADF)
-            }
-            Base::Descriptor(_) => return Err(Errno::BADF),
-        };
-        let name = rustix::fs::readlink(&entry, Vec::new()).map_err(|_| missing);
-        let name = self.held(name)?.into_bytes();
-        let status = rustix::fs::stat(&entry).map_err(|_| missing);
-        let status = self.held(status)?;
-        if rustix::fs::FileType::from_raw_mode(status.st_mode) != rustix::fs::FileType::Directory {
-            return Err(Errno::NOTDIR);
-        }
-        if !name.starts_with(b"/") {
-            return Err(Errno::NOENT);
-        }
-        let identity = FileIdentity {
-            major: rustix::fs::major(status.st_dev),
-            minor: rustix::fs::minor(status.st_dev),
-            inode: status.st_ino,
-        };
-        Ok(Place { name, identity })
+        self.looked().place(base)
     }
 
     fn umask(&self) -> Result<u32, Errno> {
-        let lines = self.status(&["Umask"])?;
-        let text = lines.first().ok_or(Errno::SRCH)?;
-        u32::from_str_radix(text, 8).map_err(|_| Errno::SRCH)
+        self.looked().umask()
     }
 
     fn process(&self) -> Result<u32, Errno> {
-        self.number("NStgid")
+        self.looked().number("NStgid")
     }
 
     fn thread(&self) -> Result<u32, Errno> {
-        self.number("NSpid")
+        self.looked().number("NSpid")
     }
 
     fn proc_directory(&self) -> Result<Option<OwnedFd>, Errno> {
-        let path = format!("/proc/{}", self.leader()?);
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(rustix::fs::CWD, path, flags, rustix::fs::Mode::empty());
-        self.held(directory).map(Some)
+        self.looked().directory().map(Some)
     }
 
     fn descriptor(&self, number: i32) -> Result<OwnedFd, Errno> {
@@ -185,38 +126,22 @@ impl Asker for Waiting<'_> {
                 return got;
             }
         }
-        let process = self.held(process::pidfd_of_thread(self.thread))?;
+        let process = self.looked().held(process::pidfd_of_thread(self.thread))?;
         let got = rustix::process::pidfd_getfd(process.as_fd(), number, flags);
         self.keep(process);
         got
     }
 
     fn pin(&self, number: i32) -> Result<OwnedFd, Errno> {
-        match self.descriptor(number) {
-            // Filters of containers refuse pidfd_getfd.
-            Err(Errno::PERM | Errno::NOSYS) => {
-                let path = self.entry(&format!("fd/{number}"));
-                let flags = OFlags::PATH | OFlags::CLOEXEC;
-                let mode = rustix::fs::Mode::empty();
-                let pin = rustix::fs::openat(rustix::fs::CWD, path, flags, mode);
-                self.held(pin.map_err(|_| Errno::BADF))
-            }
-            other => other,
-        }
+        self.looked().pin(number, self.descriptor(number))
     }
 
     fn socket(&self, number: i32) -> Result<u64, Errno> {
-        let link = rustix::fs::readlink(self.entry(&format!("fd/{number}")), Vec::new());
-        let link = self.held(link.map_err(|_| Errno::BADF))?;
-        let inode = link.to_str().ok().and_then(|text| {
-            let digits = text.strip_prefix("socket:[")?.strip_suffix(']')?;
-            digits.parse().ok()
-        });
-        inode.ok_or(Errno::NOTSOCK)
+        self.looked().socket(number)
     }
 
     fn credentials(&self) -> Result<(u32, u32), Errno> {
-        Ok((self.number("Uid")?, self.number("Gid")?))
+        self.looked().credentials()
     }
 
     fn starts(&self, program: &AbsName) -> bool {

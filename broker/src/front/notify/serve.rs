@@ -12,6 +12,7 @@ use doorward_policy::filter::Arch;
 use doorward_protocol::{
     Operation, Row,
     operation::{Call, TABLE},
+    syscall::{Copied, Memory as _, decode, layout},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -22,9 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     asker::{Last, Waiting},
-    copied::{Copied, Memory},
-    decode::decode,
-    encode,
+    memory::Memory,
     responder::{Continuable, Responder},
     seat::Seat,
 };
@@ -33,6 +32,7 @@ use crate::{
     control::{self, Defence},
     front::{
         Context,
+        process::Holds as _,
         workers::{Slot, Workers},
     },
     service::{Answer, Outcome, Patience},
@@ -84,7 +84,7 @@ struct Job {
     notification: Notification,
     operation: Operation,
     call: &'static Call,
-    copied: Copied,
+    copied: Copied<Vec<u8>>,
     received: Instant,
 }
 
@@ -233,7 +233,7 @@ impl Front {
         let Some(memory) = memory(&notification) else {
             return responder.errno(Errno::SRCH);
         };
-        let copied = Copied::of(call.name, notification.arguments, memory);
+        let copied = Copied::of(call.name, notification.arguments, &memory);
         if !notify::valid(self.listener.as_fd(), notification.id) {
             return;
         }
@@ -339,11 +339,13 @@ impl Front {
             }
             Answer::Continue => return self.proceed(job.call, responder),
             Answer::Stat(stat) => match job.call.name {
-                "statx" => put(waiting, memory, fifth, &encode::statx(&stat), 0),
-                "newfstatat" => put(waiting, memory, third, &encode::stat(&stat), 0),
-                _ => put(waiting, memory, second, &encode::stat(&stat), 0),
+                "statx" => put(waiting, memory, fifth, layout::statx(&stat).bytes(), 0),
+                "newfstatat" => put(waiting, memory, third, layout::stat(&stat).bytes(), 0),
+                _ => put(waiting, memory, second, layout::stat(&stat).bytes(), 0),
             },
-            Answer::FileSystem(stat) => put(waiting, memory, second, &encode::statfs(&stat), 0),
+            Answer::FileSystem(stat) => {
+                put(waiting, memory, second, layout::statfs(&stat).bytes(), 0)
+            }
             Answer::Bytes(bytes) => bytes_back(job, waiting, memory, bytes),
         };
         match written {

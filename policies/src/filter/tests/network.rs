@@ -46,6 +46,7 @@ impl Place {
             policy: &policy,
             arch,
             notify: true,
+            trap: false,
             network_namespace: self.namespace,
             processes: true,
             zygote: false,

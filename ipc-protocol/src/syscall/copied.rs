@@ -1,113 +1,105 @@
-//! A notification's arguments, copied once.
+//! A system call's arguments, copied once.
 //!
-//! Registers are in the notification; what they point to is read here, once, into
-//! the broker's memory, and never again. Whatever the sandboxee changes afterwards
-//! changes nothing. The copy is used only after the notification's id was validated.
+//! Registers are given; what they point to is read once through a [`Memory`], into memory of
+//! the reader's own, and never again. Whatever the caller changes afterwards changes nothing.
 
 use rustix::io::Errno;
 
-use crate::sys::memory;
-
 /// Longest string that is a path, with its NUL.
-const PATH_BYTES: usize = 4096;
-/// What process_vm_readv is asked for at once: strings are mostly short, and a
-/// read that crosses into a missing page ends at its edge.
+pub const PATH_BYTES: usize = 4096;
+/// What is read at once: strings are mostly short, and a read ends at the edge of a page
+/// behind which there may be nothing.
 const PIECE: usize = 256;
 const PAGE: u64 = 4096;
 const AT_EMPTY_PATH: u64 = 0x1000;
 
-/// Reads the memory of one thread.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Memory {
-    pub(super) thread: i32,
-}
+/// Memory that addresses of a call point into.
+pub trait Memory {
+    /// Where what is read is kept.
+    type Bytes: AsRef<[u8]> + Default;
 
-impl Memory {
     /// A string that ends with a NUL, without it.
     ///
     /// # Errors
     /// `EFAULT` for a bad pointer, `ENAMETOOLONG` beyond 4095 bytes.
-    pub(super) fn string(self, address: u64) -> Result<Vec<u8>, Errno> {
-        let mut bytes = Vec::with_capacity(PIECE);
-        let mut piece = [0_u8; PIECE];
-        while bytes.len() < PATH_BYTES {
-            let at = address
-                .checked_add(u64::try_from(bytes.len()).map_err(|_| Errno::FAULT)?)
-                .ok_or(Errno::FAULT)?;
-            let to_edge = PAGE.saturating_sub(at % PAGE);
-            let left = PATH_BYTES.saturating_sub(bytes.len());
-            let want = usize::try_from(to_edge)
-                .unwrap_or(PIECE)
-                .min(PIECE)
-                .min(left);
-            let room = piece.get_mut(..want).ok_or(Errno::FAULT)?;
-            let count = memory::read(self.thread, at, room)?;
-            let got = room
-                .get(..count)
-                .filter(|got| !got.is_empty())
-                .ok_or(Errno::FAULT)?;
-            if let Some(end) = got.iter().position(|&byte| byte == 0) {
-                bytes.extend_from_slice(got.get(..end).unwrap_or_default());
-                return Ok(bytes);
-            }
-            bytes.extend_from_slice(got);
-        }
-        Err(Errno::NAMETOOLONG)
-    }
+    fn string(&self, address: u64) -> Result<Self::Bytes, Errno>;
 
-    /// Exactly `length` bytes.
+    /// Exactly `length` bytes, at most 4096.
     ///
     /// # Errors
     /// `EFAULT` when not all can be read.
-    pub(super) fn bytes(self, address: u64, length: usize) -> Result<Vec<u8>, Errno> {
-        let mut bytes = vec![0_u8; length];
-        match memory::read(self.thread, address, &mut bytes)? {
-            count if count == length => Ok(bytes),
-            _ => Err(Errno::FAULT),
-        }
-    }
+    fn bytes(&self, address: u64, length: usize) -> Result<Self::Bytes, Errno>;
 
     /// `N` 64-bit words.
     ///
     /// # Errors
     /// `EFAULT` when not all can be read.
-    pub(super) fn words<const N: usize>(self, address: u64) -> Result<[u64; N], Errno> {
+    fn words<const N: usize>(&self, address: u64) -> Result<[u64; N], Errno> {
         let bytes = self.bytes(address, N.saturating_mul(8))?;
         let mut words = [0_u64; N];
-        for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+        for (word, chunk) in words.iter_mut().zip(bytes.as_ref().chunks_exact(8)) {
             *word = u64::from_ne_bytes(chunk.try_into().map_err(|_| Errno::FAULT)?);
         }
         Ok(words)
     }
+}
 
-    /// Writes all of `bytes`, into writable mappings only.
-    ///
-    /// # Errors
-    /// `EFAULT` when not all can be written.
-    pub(super) fn write(self, address: u64, bytes: &[u8]) -> Result<(), Errno> {
-        memory::write(self.thread, address, bytes)
+/// Reads a string piece by piece, none of which crosses a page, and returns its length.
+/// `read` fills a buffer from an address and tells how much it could.
+///
+/// # Errors
+/// As [`Memory::string`].
+pub fn string(
+    address: u64,
+    room: &mut [u8; PATH_BYTES],
+    mut read: impl FnMut(u64, &mut [u8]) -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    let mut length = 0_usize;
+    while length < PATH_BYTES {
+        let at = address
+            .checked_add(u64::try_from(length).map_err(|_| Errno::FAULT)?)
+            .ok_or(Errno::FAULT)?;
+        let to_edge = PAGE.saturating_sub(at % PAGE);
+        let want = usize::try_from(to_edge).unwrap_or(PIECE).min(PIECE);
+        let left = room.get_mut(length..).unwrap_or_default();
+        let want = want.min(left.len());
+        let piece = left.get_mut(..want).ok_or(Errno::FAULT)?;
+        let count = read(at, piece)?;
+        let got = piece
+            .get(..count)
+            .filter(|got| !got.is_empty())
+            .ok_or(Errno::FAULT)?;
+        if let Some(end) = got.iter().position(|&byte| byte == 0) {
+            return Ok(length.saturating_add(end));
+        }
+        length = length.saturating_add(got.len());
     }
+    Err(Errno::NAMETOOLONG)
 }
 
 /// The call and all it points to.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Copied {
+pub struct Copied<B> {
     /// Registers.
-    pub(super) arguments: [u64; 6],
+    pub arguments: [u64; 6],
     /// The first string or address.
-    pub(super) one: Vec<u8>,
+    pub one: B,
     /// The second string.
-    pub(super) two: Vec<u8>,
+    pub two: B,
     /// Numbers behind a pointer: times, `struct open_how`, `struct flock`.
-    pub(super) words: Option<[u64; 4]>,
+    pub words: Option<[u64; 4]>,
 }
 
-impl Copied {
+impl<B: AsRef<[u8]> + Default> Copied<B> {
     /// Copies what the call named `name` points to.
     ///
     /// # Errors
     /// The errno that the kernel gives for such arguments.
-    pub(super) fn of(name: &str, arguments: [u64; 6], memory: Memory) -> Result<Self, Errno> {
+    pub fn of(
+        name: &str,
+        arguments: [u64; 6],
+        memory: &impl Memory<Bytes = B>,
+    ) -> Result<Self, Errno> {
         let mut copied = Self {
             arguments,
             ..Self::default()
@@ -149,7 +141,7 @@ impl Copied {
             }
             "futimesat" | "utimensat" => {
                 copied.one = if b == 0 {
-                    Vec::new()
+                    B::default()
                 } else {
                     memory.string(b)?
                 };
@@ -170,9 +162,9 @@ impl Copied {
 }
 
 /// A path that may be missing if the flags say that it may be empty (Linux 6.11).
-fn or_empty(memory: Memory, address: u64, flags: u64) -> Result<Vec<u8>, Errno> {
+fn or_empty<M: Memory>(memory: &M, address: u64, flags: u64) -> Result<M::Bytes, Errno> {
     if address == 0 && flags & AT_EMPTY_PATH != 0 {
-        Ok(Vec::new())
+        Ok(M::Bytes::default())
     } else {
         memory.string(address)
     }
@@ -190,18 +182,18 @@ fn behind(
 }
 
 /// `struct open_how` of openat2(2): longer ones must be zero behind what is known.
-fn how(memory: Memory, address: u64, size: u64) -> Result<[u64; 4], Errno> {
+fn how(memory: &impl Memory, address: u64, size: u64) -> Result<[u64; 4], Errno> {
     match size {
         0..24 => return Err(Errno::INVAL),
         24..=4096 => {}
         _ => return Err(Errno::TOOBIG),
     }
     let bytes = memory.bytes(address, usize::try_from(size).map_err(|_| Errno::TOOBIG)?)?;
-    if bytes.iter().skip(24).any(|&byte| byte != 0) {
+    if bytes.as_ref().iter().skip(24).any(|&byte| byte != 0) {
         return Err(Errno::TOOBIG);
     }
     let mut words = [0_u64; 4];
-    for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8).take(3)) {
+    for (word, chunk) in words.iter_mut().zip(bytes.as_ref().chunks_exact(8).take(3)) {
         *word = u64::from_ne_bytes(chunk.try_into().map_err(|_| Errno::FAULT)?);
     }
     Ok(words)

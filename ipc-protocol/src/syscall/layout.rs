@@ -1,25 +1,54 @@
 //! Answers as the kernel lays them out in the asker's memory.
 
-use doorward_protocol::{FileStat, FileSystemStat};
+use crate::{FileStat, FileSystemStat};
+
+/// A structure of the kernel's.
+#[derive(Debug, Clone, Copy)]
+pub struct Laid {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl Laid {
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// That of `struct statx`.
+const LONGEST: usize = 256;
 
 /// Bytes in the order of fields of a kernel structure.
-#[derive(Default)]
-struct Layout(Vec<u8>);
+struct Layout(Laid);
 
 impl Layout {
-    fn long(mut self, value: u64) -> Self {
-        self.0.extend_from_slice(&value.to_ne_bytes());
+    const fn new() -> Self {
+        Self(Laid {
+            bytes: [0; LONGEST],
+            length: 0,
+        })
+    }
+
+    fn put(mut self, value: &[u8]) -> Self {
+        let end = self.0.length.saturating_add(value.len());
+        if let Some(room) = self.0.bytes.get_mut(self.0.length..end) {
+            room.copy_from_slice(value);
+            self.0.length = end;
+        }
         self
     }
 
-    fn word(mut self, value: u32) -> Self {
-        self.0.extend_from_slice(&value.to_ne_bytes());
-        self
+    fn long(self, value: u64) -> Self {
+        self.put(&value.to_ne_bytes())
     }
 
-    fn short(mut self, value: u16) -> Self {
-        self.0.extend_from_slice(&value.to_ne_bytes());
-        self
+    fn word(self, value: u32) -> Self {
+        self.put(&value.to_ne_bytes())
+    }
+
+    fn short(self, value: u16) -> Self {
+        self.put(&value.to_ne_bytes())
     }
 
     fn time(self, (seconds, nanoseconds): (i64, u32)) -> Self {
@@ -31,9 +60,12 @@ impl Layout {
         self.long(seconds.cast_unsigned()).word(nanoseconds).word(0)
     }
 
-    fn up_to(mut self, length: usize) -> Vec<u8> {
-        self.0.resize(length, 0);
-        self.0
+    /// All of it: what comes behind the fields is zero.
+    fn up_to(self, length: usize) -> Laid {
+        Laid {
+            length: length.min(LONGEST),
+            ..self.0
+        }
     }
 }
 
@@ -44,8 +76,8 @@ fn device(major: u32, minor: u32) -> u64 {
 }
 
 /// `struct stat`.
-pub(super) fn stat(stat: &FileStat) -> Vec<u8> {
-    let layout = Layout::default()
+pub fn stat(stat: &FileStat) -> Laid {
+    let layout = Layout::new()
         .long(device(stat.device_major, stat.device_minor))
         .long(stat.inode);
     let layout = if cfg!(target_arch = "x86_64") {
@@ -89,10 +121,10 @@ pub(super) fn stat(stat: &FileStat) -> Vec<u8> {
 }
 
 /// `struct statx`: all basic fields, the time of birth where there is one.
-pub(super) fn statx(stat: &FileStat) -> Vec<u8> {
+pub fn statx(stat: &FileStat) -> Laid {
     const BASIC: u32 = 0x7ff;
     const BORN: u32 = 0x800;
-    Layout::default()
+    Layout::new()
         .word(if stat.born.is_some() {
             BASIC | BORN
         } else {
@@ -121,8 +153,8 @@ pub(super) fn statx(stat: &FileStat) -> Vec<u8> {
 }
 
 /// `struct statfs`.
-pub(super) fn statfs(stat: &FileSystemStat) -> Vec<u8> {
-    Layout::default()
+pub fn statfs(stat: &FileSystemStat) -> Laid {
+    Layout::new()
         .long(stat.magic)
         .long(stat.block_size)
         .long(stat.blocks)
@@ -146,7 +178,10 @@ mod tests {
     fn a_status_is_laid_out_as_the_kernel_does() {
         let native = std::fs::metadata("/dev/null").unwrap();
         let status = rustix::fs::stat("/dev/null").unwrap();
-        assert_eq!(size_of_val(&status), stat(&FileStat::default()).len());
+        assert_eq!(
+            size_of_val(&status),
+            stat(&FileStat::default()).bytes().len()
+        );
         let ours = FileStat {
             device_major: rustix::fs::major(status.st_dev),
             device_minor: rustix::fs::minor(status.st_dev),
@@ -161,7 +196,8 @@ mod tests {
             ),
             ..FileStat::default()
         };
-        let bytes = stat(&ours);
+        let laid = stat(&ours);
+        let bytes = laid.bytes();
         let word = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
         assert_eq!(word(0), native.st_dev());
         assert_eq!(word(8), native.st_ino());
@@ -169,6 +205,6 @@ mod tests {
             assert_eq!(word(40), native.st_rdev());
             assert_eq!(word(88), native.st_mtime().cast_unsigned());
         }
-        assert_eq!(statx(&ours).len(), 256);
+        assert_eq!(statx(&ours).bytes().len(), 256);
     }
 }

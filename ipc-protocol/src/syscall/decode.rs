@@ -3,13 +3,13 @@
 //! Works on copies alone; `int` arguments are the low 32 bits of their registers,
 //! as the kernel takes them.
 
-use doorward_protocol::{
+use rustix::io::Errno;
+
+use super::Copied;
+use crate::{
     Base, Request,
     request::{LockArgument, PathArgument, TimeArgument},
 };
-use rustix::io::Errno;
-
-use super::copied::Copied;
 
 const AT_FDCWD: i32 = -100;
 const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
@@ -67,10 +67,10 @@ fn known(flags: u32, allowed: u32) -> Result<u32, Errno> {
 ///
 /// # Errors
 /// The errno that the kernel gives for such arguments.
-pub(super) fn decode<'a>(name: &str, copied: &'a Copied) -> Result<Request<'a>, Errno> {
+pub fn decode<'a, B: AsRef<[u8]>>(name: &str, copied: &'a Copied<B>) -> Result<Request<'a>, Errno> {
     let [a, b, c, d, e, _] = copied.arguments;
-    let one = copied.one.as_slice();
-    let two = copied.two.as_slice();
+    let one = copied.one.as_ref();
+    let two = copied.two.as_ref();
     let here = Base::WorkingDirectory;
     Ok(match name {
         "open" => Request::Open {
@@ -252,9 +252,9 @@ pub(super) fn decode<'a>(name: &str, copied: &'a Copied) -> Result<Request<'a>, 
 }
 
 /// What changes mode bits, owners and times.
-fn attributes<'a>(name: &str, copied: &'a Copied) -> Result<Request<'a>, Errno> {
+fn attributes<'a, B: AsRef<[u8]>>(name: &str, copied: &'a Copied<B>) -> Result<Request<'a>, Errno> {
     let [a, b, c, d, e, _] = copied.arguments;
-    let one = copied.one.as_slice();
+    let one = copied.one.as_ref();
     let here = Base::WorkingDirectory;
     let own = PathArgument {
         base: Base::Descriptor(int(a)),
@@ -333,7 +333,7 @@ fn attributes<'a>(name: &str, copied: &'a Copied) -> Result<Request<'a>, Errno> 
 }
 
 /// Two times; of microseconds if `micro`.
-fn times(copied: &Copied, micro: bool) -> Result<[TimeArgument; 2], Errno> {
+fn times<B>(copied: &Copied<B>, micro: bool) -> Result<[TimeArgument; 2], Errno> {
     let Some([seconds, part, more, more_part]) = copied.words else {
         return Ok([TimeArgument::Now; 2]);
     };
@@ -354,7 +354,7 @@ fn times(copied: &Copied, micro: bool) -> Result<[TimeArgument; 2], Errno> {
 }
 
 /// `struct flock` behind fcntl's third argument.
-fn lock(copied: &Copied) -> Result<Request<'_>, Errno> {
+fn lock<B>(copied: &Copied<B>) -> Result<Request<'static>, Errno> {
     let [a, b, ..] = copied.arguments;
     let [head, start, length, _] = copied.words.ok_or(Errno::FAULT)?;
     let short = |shift: u32| {

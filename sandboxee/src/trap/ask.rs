@@ -1,0 +1,116 @@
+//! One call of the operation table: copied, asked, answered.
+
+use doorward_protocol::{
+    Reply, Request,
+    frame::encode_request,
+    row::Row,
+    syscall::{Copied, decode},
+};
+use rustix::io::Errno;
+
+use super::{
+    answer,
+    lanes::{self, Received},
+    memory::Copying,
+    reply,
+    slot::{Kept, Room},
+    sys::Trapped,
+};
+
+/// Asks the broker, and does what it says.
+///
+/// # Errors
+/// What the call fails with.
+pub(super) fn ask(name: &str, trapped: &Trapped) -> Result<u64, Errno> {
+    lanes::with(|kept, room| {
+        let Kept { lane, pipe, id } = kept;
+        pipe.prepare()?;
+        let Room { one, two, frame } = room;
+        let copying = Copying::new(pipe, one, two);
+        let copied = Copied::of(name, trapped.arguments, &copying)?;
+        let request = decode(name, &copied)?;
+        let row = request.operation().row();
+        let close_on_exec = is_close_on_exec(&request);
+        let encoded = encode_request(frame, *id, &request);
+        // None that traps owns anything; no code that frees is to be reached from here.
+        std::mem::forget(request);
+        let length = encoded.map_err(|_| Errno::NAMETOOLONG)?;
+        let own = std::mem::replace(id, id.wrapping_add(1));
+        let asked = Asked {
+            lane: lanes::ready(lane)?,
+            row,
+            flags: if close_on_exec {
+                libc::MSG_CMSG_CLOEXEC
+            } else {
+                0
+            },
+        };
+        let received = match asked.exchange(frame, length) {
+            Ok(received) => received,
+            Err(errno) => {
+                lanes::give_up(lane);
+                return Err(match errno {
+                    Errno::INTR => Errno::INTR,
+                    _ => Errno::IO,
+                });
+            }
+        };
+        let record = frame.get(..received.length).unwrap_or_default();
+        let descriptor = received.descriptor;
+        let told = reply::decode(record, descriptor.is_some(), row.operation, own);
+        match (told, descriptor) {
+            (Ok(Reply::Errno(errno)), _) => Err(Errno::from_raw_os_error(errno)),
+            (Ok(Reply::Descriptor { .. }), Some(number)) => Ok(u64::from(number.cast_unsigned())),
+            (Ok(reply), _) => answer::put(name, &reply, trapped, pipe, copied.one),
+            (Err(errno), descriptor) => {
+                descriptor.into_iter().for_each(lanes::discard);
+                lanes::give_up(lane);
+                Err(errno)
+            }
+        }
+    })
+}
+
+/// A request that was sent or will be.
+struct Asked {
+    lane: i32,
+    row: &'static Row,
+    flags: i32,
+}
+
+impl Asked {
+    /// Sends it and waits for the reply. A signal that was handled meanwhile ends the wait of
+    /// what may wait long, as it would natively; the rest is waited for.
+    fn exchange(&self, frame: &mut [u8], length: usize) -> Result<Received, Errno> {
+        loop {
+            match lanes::send(self.lane, frame.get(..length).unwrap_or_default()) {
+                Err(Errno::INTR) => {}
+                sent => break sent?,
+            }
+        }
+        loop {
+            match lanes::receive(self.lane, frame, self.flags) {
+                Err(Errno::INTR) if self.row.may_block => {
+                    let now = self.flags | libc::MSG_DONTWAIT;
+                    return match lanes::receive(self.lane, frame, now) {
+                        Err(_) => Err(Errno::INTR),
+                        received => received,
+                    };
+                }
+                Err(Errno::INTR) => {}
+                received => return received,
+            }
+        }
+    }
+}
+
+fn is_close_on_exec(request: &Request<'_>) -> bool {
+    let bit = libc::O_CLOEXEC;
+    match request {
+        Request::Open { flags, .. } => flags & u64::from(bit.cast_unsigned()) != 0,
+        Request::Socket { kind, .. } => kind & bit != 0,
+        _ => false,
+    }
+}
+
+const _: () = assert!(libc::O_CLOEXEC == libc::SOCK_CLOEXEC);

@@ -1,0 +1,445 @@
+//! Lanes and other descriptors of ours, and whose they are.
+//!
+//! Each slot has a lane of its own, got on first use by the rendezvous: one lane that all
+//! processes share, on which each request is the same, so that it does not matter who takes
+//! which reply. After a fork the table is wiped; the child then closes what it inherited and
+//! gets lanes of its own. A child that shares memory with its parent (vfork) finds a table of
+//! another process, and uses a lane for one operation only.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use doorward_protocol::{
+    Operation, Reply, Request,
+    frame::{encode_hello, encode_request},
+    hello::{Hello, LaneFront},
+};
+use rustix::io::Errno;
+
+use super::{
+    reply,
+    slot::{Kept, Own, Room},
+    sys::{self, Mapped, call},
+    table::{SLOTS, Table},
+};
+
+/// Descriptors that may be ours at a time: three a slot, and those of single operations.
+const OWNED: usize = SLOTS * 3 + 64;
+/// Where ours begin, if the limit of descriptors lets them.
+const BASE: u64 = 960;
+
+/// A descriptor of ours, kept where a fork does not wipe it: process and number, and the
+/// inode by which it is known again.
+struct Entry {
+    holder: AtomicU64,
+    inode: AtomicU64,
+}
+
+static ENTRIES: [Entry; OWNED] = [const {
+    Entry {
+        holder: AtomicU64::new(0),
+        inode: AtomicU64::new(0),
+    }
+}; OWNED];
+static RENDEZVOUS: Entry = Entry {
+    holder: AtomicU64::new(0),
+    inode: AtomicU64::new(0),
+};
+static FIRST: AtomicU32 = AtomicU32::new(0);
+
+fn signed(number: i32) -> u64 {
+    u64::from(number.cast_unsigned())
+}
+
+/// This process.
+pub(super) fn process() -> u32 {
+    let number = call(libc::SYS_getpid, [0; 6]).unwrap_or_default();
+    u32::try_from(number).unwrap_or_default()
+}
+
+/// The first number that ours may have; programs that close or replace such are asked for it.
+pub(super) fn first() -> u32 {
+    FIRST.load(Ordering::Relaxed)
+}
+
+fn holder(process: u32, number: i32) -> u64 {
+    (u64::from(process) << 32) | signed(number)
+}
+
+fn inode(number: i32) -> u64 {
+    let mut status = [0_u64; 18];
+    let room = sys::address_mut(&mut status);
+    match call(libc::SYS_fstat, [signed(number), room, 0, 0, 0, 0]) {
+        Ok(_) => status.get(1).copied().unwrap_or_default(),
+        Err(_) => 0,
+    }
+}
+
+/// Whether it still is what it was.
+pub(super) fn is_own(own: Own) -> bool {
+    own.inode != 0 && inode(own.number) == own.inode
+}
+
+/// Whether a number is one of this process's own.
+pub(super) fn is_kept(number: u32) -> bool {
+    let Ok(signed) = i32::try_from(number) else {
+        return false;
+    };
+    let mine = holder(process(), signed);
+    let rendezvous = RENDEZVOUS.holder.load(Ordering::Acquire) & 0xffff_ffff;
+    let is = |entry: &Entry| entry.holder.load(Ordering::Acquire) == mine;
+    rendezvous == u64::from(number) || ENTRIES.iter().any(is)
+}
+
+/// The lowest number from `from` on that is one of this process's own.
+pub(super) fn next_kept(from: u32) -> Option<u32> {
+    let own = u64::from(process());
+    let number = |entry: &Entry| u32::try_from(entry.holder.load(Ordering::Acquire) & 0xffff_ffff);
+    let mine = |entry: &&Entry| entry.holder.load(Ordering::Acquire) >> 32 == own;
+    let numbers = ENTRIES.iter().filter(mine).map(number);
+    let all = numbers.chain([number(&RENDEZVOUS)]);
+    all.flatten().filter(|number| *number >= from).min()
+}
+
+/// Closes a descriptor that nobody asked for.
+pub(super) fn discard(number: i32) {
+    close_number(number);
+}
+
+fn close_number(number: i32) {
+    let _closed = call(libc::SYS_close, [signed(number), 0, 0, 0, 0, 0]);
+}
+
+/// Closes what is still ours.
+pub(super) fn close(own: Own) {
+    if own.inode == 0 {
+        return;
+    }
+    let number = signed(own.number);
+    let entry = ENTRIES.iter().find(|entry| {
+        entry.holder.load(Ordering::Acquire) & 0xffff_ffff == number
+            && entry.inode.load(Ordering::Acquire) == own.inode
+    });
+    if let Some(entry) = entry {
+        entry.holder.store(0, Ordering::Release);
+    }
+    if is_own(own) {
+        close_number(own.number);
+    }
+}
+
+/// Gives a fresh descriptor a number that programs do not use, where there is one.
+fn moved(number: i32) -> Own {
+    let least = u64::from(first());
+    let command = signed(libc::F_DUPFD_CLOEXEC);
+    let arguments = [signed(number), command, least, 0, 0, 0];
+    let moved = call(libc::SYS_fcntl, arguments).ok();
+    let number = match moved.and_then(|moved| i32::try_from(moved).ok()) {
+        Some(moved) => {
+            close_number(number);
+            moved
+        }
+        None => number,
+    };
+    Own {
+        number,
+        inode: inode(number),
+    }
+}
+
+/// As [`moved`], and remembers it, so that a child knows what it inherited.
+pub(super) fn out_of_the_way(number: i32) -> Own {
+    let own = moved(number);
+    let mine = holder(process(), own.number);
+    let _kept = ENTRIES.iter().find(|entry| {
+        let free = entry
+            .holder
+            .compare_exchange(0, mine, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok();
+        if free {
+            entry.inode.store(own.inode, Ordering::Release);
+        }
+        free
+    });
+    own
+}
+
+/// Makes the table, and begins to speak on the rendezvous.
+pub(super) fn begin(lane: i32) -> Result<(), Errno> {
+    let table = sys::make_table()?;
+    let mut limit = [0_u64; 2];
+    let files = u64::from(libc::RLIMIT_NOFILE);
+    let room = sys::address_mut(&mut limit);
+    call(libc::SYS_prlimit64, [0, files, 0, room, 0, 0])?;
+    let [most, _] = limit;
+    let first = BASE.min(most / 2);
+    FIRST.store(u32::try_from(first).unwrap_or_default(), Ordering::Relaxed);
+    let own = moved(lane);
+    greet(own.number, LaneFront::Api)?;
+    RENDEZVOUS.inode.store(own.inode, Ordering::Release);
+    let shared = holder(0, own.number);
+    RENDEZVOUS.holder.store(shared, Ordering::Release);
+    table.process.store(process(), Ordering::Release);
+    Ok(())
+}
+
+/// The header of a message with one piece, as recvmsg(2) and sendmsg(2) have it.
+#[derive(Debug, Default)]
+#[repr(C)]
+struct Header {
+    name: u64,
+    name_length: u64,
+    vector: u64,
+    vector_length: u64,
+    control: u64,
+    control_length: u64,
+    flags: u64,
+}
+
+/// A control message with one descriptor.
+#[derive(Debug, Default)]
+#[repr(C, align(8))]
+struct Rights {
+    length: u64,
+    level: i32,
+    kind: i32,
+    number: i32,
+    spare: i32,
+}
+
+/// Sends one record.
+///
+/// # Errors
+/// The kernel's; `EINTR` where nothing was sent.
+pub(super) fn send(lane: i32, record: &[u8]) -> Result<(), Errno> {
+    let length = u64::try_from(record.len()).unwrap_or_default();
+    let vector = [sys::address(record), length];
+    let header = Header {
+        vector: sys::address(&vector),
+        vector_length: 1,
+        ..Header::default()
+    };
+    let flags = signed(libc::MSG_NOSIGNAL);
+    let arguments = [signed(lane), sys::address(&header), flags, 0, 0, 0];
+    call(libc::SYS_sendmsg, arguments).map(drop)
+}
+
+/// A record that came.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) length: usize,
+    pub(super) descriptor: Option<i32>,
+}
+
+/// Receives one record.
+///
+/// # Errors
+/// `EINTR` when a signal was handled meanwhile, `EPIPE` when the broker is gone, `EIO` for
+/// what is no record of a broker's.
+pub(super) fn receive(lane: i32, into: &mut [u8], flags: i32) -> Result<Received, Errno> {
+    let length = u64::try_from(into.len()).unwrap_or_default();
+    let vector = [sys::address_mut(into), length];
+    let mut rights = Rights::default();
+    let mut header = Header {
+        vector: sys::address(&vector),
+        vector_length: 1,
+        control: sys::address_mut(&mut rights),
+        control_length: 20,
+        ..Header::default()
+    };
+    let pointer = sys::address_mut(&mut header);
+    let arguments = [signed(lane), pointer, signed(flags), 0, 0, 0];
+    let received = call(libc::SYS_recvmsg, arguments)?;
+    let length = usize::try_from(received).map_err(|_| Errno::IO)?;
+    let came = &rights;
+    let descriptor =
+        (came.length == 20 && came.level == libc::SOL_SOCKET && came.kind == libc::SCM_RIGHTS)
+            .then_some(came.number);
+    let cut = signed(libc::MSG_TRUNC | libc::MSG_CTRUNC);
+    if length == 0 || header.flags & cut != 0 {
+        descriptor.into_iter().for_each(close_number);
+        return Err(if length == 0 { Errno::PIPE } else { Errno::IO });
+    }
+    Ok(Received { length, descriptor })
+}
+
+/// The same, to the end.
+fn receive_all(lane: i32, into: &mut [u8]) -> Result<Received, Errno> {
+    loop {
+        match receive(lane, into, libc::MSG_CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}
+
+fn send_all(lane: i32, record: &[u8]) -> Result<(), Errno> {
+    loop {
+        match send(lane, record) {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Says hello.
+fn greet(lane: i32, front: LaneFront) -> Result<(), Errno> {
+    let mut frame = [0_u8; 256];
+    let length = encode_hello(&mut frame, &Hello::new(front)).map_err(|_| Errno::PROTO)?;
+    send_all(lane, frame.get(..length).unwrap_or_default())?;
+    let received = receive_all(lane, &mut frame)?;
+    received.descriptor.into_iter().for_each(close_number);
+    let welcome = frame.get(..received.length).unwrap_or_default();
+    if received.descriptor.is_none() && reply::is_welcome(welcome) {
+        Ok(())
+    } else {
+        Err(Errno::PROTO)
+    }
+}
+
+/// Asks for a lane.
+fn fresh() -> Result<Own, Errno> {
+    let rendezvous = Own {
+        number: i32::try_from(RENDEZVOUS.holder.load(Ordering::Acquire) & 0xffff_ffff)
+            .map_err(|_| Errno::IO)?,
+        inode: RENDEZVOUS.inode.load(Ordering::Acquire),
+    };
+    if !is_own(rendezvous) {
+        return Err(Errno::IO);
+    }
+    let mut frame = [0_u8; 256];
+    let length = encode_request(&mut frame, 0, &Request::Lane).map_err(|_| Errno::PROTO)?;
+    send_all(rendezvous.number, frame.get(..length).unwrap_or_default())?;
+    let received = receive_all(rendezvous.number, &mut frame)?;
+    let record = frame.get(..received.length).unwrap_or_default();
+    let told = reply::decode(record, received.descriptor.is_some(), Operation::Lane, 0);
+    let lane = match (told, received.descriptor) {
+        (Ok(Reply::Descriptor { .. }), Some(lane)) => out_of_the_way(lane),
+        (Ok(Reply::Errno(errno)), None) => return Err(Errno::from_raw_os_error(errno)),
+        (_, descriptor) => {
+            descriptor.into_iter().for_each(close_number);
+            return Err(Errno::IO);
+        }
+    };
+    match greet(lane.number, LaneFront::Trap) {
+        Ok(()) => Ok(lane),
+        Err(errno) => {
+            close(lane);
+            Err(errno)
+        }
+    }
+}
+
+/// The number of a slot's lane, which is got where there is none.
+pub(super) fn ready(lane: &mut Own) -> Result<i32, Errno> {
+    if !is_own(*lane) {
+        give_up(lane);
+        *lane = fresh()?;
+    }
+    Ok(lane.number)
+}
+
+/// Gives up a lane, and with it what was asked on it.
+pub(super) fn give_up(lane: &mut Own) {
+    close(std::mem::take(lane));
+}
+
+/// The slots that are taken.
+pub(super) fn taken() -> u64 {
+    sys::table().map_or(0, |table| table.claims.taken())
+}
+
+/// In a child after fork(2), before anything is asked there. What the thread that forked had
+/// under way, below a signal's handler, goes on in the child with a slot that was wiped: it
+/// keeps that, and the descriptors that it may still know the numbers of lead nowhere.
+pub(super) fn forked(taken: u64) {
+    let Some(table) = sys::table() else { return };
+    let own = process();
+    table.claims.retake(taken);
+    leave_inherited(own, taken != 0);
+    table.process.store(own, Ordering::Release);
+}
+
+/// Gives up what a fork has left of the parent's.
+fn leave_inherited(own: u32, in_use: bool) {
+    let dead = if in_use { dead_end() } else { None };
+    for entry in &ENTRIES {
+        let held = entry.holder.load(Ordering::Acquire);
+        // What is under way here meanwhile registers its own under this process.
+        if held == 0 || held >> 32 == u64::from(own) {
+            continue;
+        }
+        let inherited = Own {
+            number: i32::try_from(held & 0xffff_ffff).unwrap_or_default(),
+            inode: entry.inode.load(Ordering::Acquire),
+        };
+        match dead {
+            Some(dead) if is_own(inherited) => {
+                let flags = signed(libc::O_CLOEXEC);
+                let arguments = [signed(dead), signed(inherited.number), flags, 0, 0, 0];
+                let _replaced = call(libc::SYS_dup3, arguments);
+                entry.inode.store(inode(dead), Ordering::Release);
+                let mine = holder(own, inherited.number);
+                entry.holder.store(mine, Ordering::Release);
+            }
+            _ => {
+                if is_own(inherited) {
+                    close_number(inherited.number);
+                }
+                entry.holder.store(0, Ordering::Release);
+            }
+        }
+    }
+    dead.into_iter().for_each(close_number);
+}
+
+/// A descriptor that can neither be sent nor written to, and from which nothing comes.
+fn dead_end() -> Option<i32> {
+    let mut ends = [0_i32; 2];
+    let arguments = [sys::address_mut(&mut ends), 0, 0, 0, 0, 0];
+    call(libc::SYS_pipe2, arguments).ok()?;
+    let [reader, writer] = ends;
+    close_number(writer);
+    Some(reader)
+}
+
+/// This process, if the table is its own; in a child that was forked unseen it becomes so.
+fn owner(table: &Table) -> Option<u32> {
+    let own = process();
+    match table
+        .process
+        .compare_exchange(0, own, Ordering::AcqRel, Ordering::Acquire)
+    {
+        Ok(_) => {
+            leave_inherited(own, false);
+            Some(own)
+        }
+        Err(process) => (process == own).then_some(own),
+    }
+}
+
+/// Does something with a slot of its own.
+///
+/// # Errors
+/// What the work meets; `EINTR` in a child that was forked in the midst of it.
+pub(super) fn with<T>(
+    work: impl FnOnce(&mut Kept, &mut Room) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    let table = sys::table().ok_or(Errno::NOSYS)?;
+    if let Some(own) = owner(table)
+        && let Some(place) = table.claims.claim()
+        && let Some(slot) = table.slots.get(place)
+    {
+        let done = work(slot.kept.claimed(), slot.room.claimed());
+        table.claims.release(place);
+        if table.process.load(Ordering::Acquire) != own {
+            return Err(Errno::INTR);
+        }
+        return done;
+    }
+    let single = Mapped::<super::slot::Slot>::new()?;
+    let kept = single.get().kept.claimed();
+    let done = work(kept, single.get().room.claimed());
+    give_up(&mut kept.lane);
+    kept.pipe.close();
+    done
+}
