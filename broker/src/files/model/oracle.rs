@@ -127,6 +127,7 @@ impl Judged<'_> {
     /// Whether a move gave an entry, or one below it, what it had not had.
     fn widens(&self, at: usize, node: Node, from: ModelPin, (to, next): (ModelPin, Leaf)) -> bool {
         let before = &self.state.history[at];
+        let inode = before.inodes[node];
         let below = (0..before.places.len()).filter(|&one| before.is_within(one, node));
         below.into_iter().any(|one| {
             let path = path_below(before, node, one);
@@ -140,13 +141,11 @@ impl Judged<'_> {
                 });
                 // What is put into a directory while it is moved is moved with it.
                 let mut held = self.state.history[from.since..=at].iter();
+                // Any of its hard links will do.
                 let had = held.any(|tree| {
-                    let name = (node < tree.places.len())
-                        .then(|| tree.name(node, from.mount))
-                        .flatten();
-                    name.is_some_and(|name| {
-                        self.table.allows(&[name, path.clone()].concat(), right)
-                    })
+                    let links = (0..tree.places.len()).filter(|&link| tree.inodes[link] == inode);
+                    let mut names = links.filter_map(|link| tree.name(link, from.mount));
+                    names.any(|name| self.table.allows(&[name, path.clone()].concat(), right))
                 });
                 gained && !had
             })
