@@ -34,14 +34,7 @@ const LAYERS: [&str; 13] = [
 ];
 
 /// Parts that doorward does not have yet.
-const PARTS: [&str; 6] = [
-    "trap front",
-    "workers",
-    "names",
-    "listening",
-    "datagrams",
-    "daemons",
-];
+const PARTS: [&str; 5] = ["workers", "names", "listening", "datagrams", "daemons"];
 
 /// Suites that run cases in their own way.
 const SUITES: [&str; 5] = ["races", "faults", "explorer", "fuzzing", "filter proof"];

@@ -71,6 +71,9 @@ pub(super) fn ask(name: &str, trapped: &Trapped) -> Result<u64, Errno> {
     })
 }
 
+/// Nanoseconds within which whatever does not wait for others is answered.
+const SOON: i64 = 20_000_000;
+
 /// A request that was sent or will be.
 struct Asked {
     lane: i32,
@@ -80,7 +83,7 @@ struct Asked {
 
 impl Asked {
     /// Sends it and waits for the reply. A signal that was handled meanwhile ends the wait of
-    /// what may wait long, as it would natively; the rest is waited for.
+    /// what does wait long, as it would natively; what is answered soon is waited for.
     fn exchange(&self, frame: &mut [u8], length: usize) -> Result<Received, Errno> {
         loop {
             match lanes::send(self.lane, frame.get(..length).unwrap_or_default()) {
@@ -91,6 +94,7 @@ impl Asked {
         loop {
             match lanes::receive(self.lane, frame, self.flags) {
                 Err(Errno::INTR) if self.row.may_block => {
+                    lanes::wait(self.lane, SOON);
                     let now = self.flags | libc::MSG_DONTWAIT;
                     return match lanes::receive(self.lane, frame, now) {
                         Err(_) => Err(Errno::INTR),

@@ -7,7 +7,7 @@ use syscalls::x86_64::Sysno;
 
 use super::{
     ask, lanes, mask,
-    sys::{self, Action, Trapped, call},
+    sys::{self, Action, Stack, Trapped, call},
 };
 
 const SET_BYTES: u64 = 8;
@@ -25,9 +25,14 @@ fn set_action(action: &Action) -> Result<(), Errno> {
     call(libc::SYS_rt_sigaction, arguments).map(drop)
 }
 
+/// Has the handler run elsewhere from now on, in all threads.
+pub(super) fn run_on(stack: Stack) {
+    let _set = set_action(&Action::own(stack));
+}
+
 /// Installs it, and lets the signal through in this thread and those it makes.
 pub(super) fn install() -> Result<(), Errno> {
-    set_action(&Action::own())?;
+    set_action(&Action::own(Stack::OfSignals))?;
     let set = 1_u64 << 30;
     let arguments = [UNBLOCK, sys::address(&set), 0, SET_BYTES, 0, 0];
     call(libc::SYS_rt_sigprocmask, arguments).map(drop)

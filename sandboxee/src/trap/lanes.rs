@@ -56,6 +56,12 @@ pub(super) fn process() -> u32 {
     u32::try_from(number).unwrap_or_default()
 }
 
+/// This thread.
+fn thread() -> u32 {
+    let number = call(libc::SYS_gettid, [0; 6]).unwrap_or_default();
+    u32::try_from(number).unwrap_or_default()
+}
+
 /// The first number that ours may have; programs that close or replace such are asked for it.
 pub(super) fn first() -> u32 {
     FIRST.load(Ordering::Relaxed)
@@ -262,6 +268,16 @@ pub(super) fn receive(lane: i32, into: &mut [u8], flags: i32) -> Result<Received
     Ok(Received { length, descriptor })
 }
 
+/// Waits until a record can be received, but no longer than this; signals do not end it.
+pub(super) fn wait(lane: i32, nanoseconds: i64) {
+    // `struct pollfd`: the number, and behind it the events that are waited for.
+    let mut polled = signed(lane) | (u64::from(libc::POLLIN.cast_unsigned()) << 32);
+    // What is left of it is written there.
+    let mut time = [0, nanoseconds];
+    let (polled, time) = (sys::address_mut(&mut polled), sys::address_mut(&mut time));
+    while call(libc::SYS_ppoll, [polled, 1, time, 0, 8, 0]) == Err(Errno::INTR) {}
+}
+
 /// The same, to the end.
 fn receive_all(lane: i32, into: &mut [u8]) -> Result<Received, Errno> {
     loop {
@@ -343,9 +359,9 @@ pub(super) fn give_up(lane: &mut Own) {
     close(std::mem::take(lane));
 }
 
-/// The slots that are taken.
+/// The slots that this thread has.
 pub(super) fn taken() -> u64 {
-    sys::table().map_or(0, |table| table.claims.taken())
+    sys::table().map_or(0, |table| table.claims.taken(thread()))
 }
 
 /// In a child after fork(2), before anything is asked there. What the thread that forked had
@@ -354,7 +370,7 @@ pub(super) fn taken() -> u64 {
 pub(super) fn forked(taken: u64) {
     let Some(table) = sys::table() else { return };
     let own = process();
-    table.claims.retake(taken);
+    table.claims.retake(taken, thread());
     leave_inherited(own, taken != 0);
     table.process.store(own, Ordering::Release);
 }
@@ -426,7 +442,7 @@ pub(super) fn with<T>(
 ) -> Result<T, Errno> {
     let table = sys::table().ok_or(Errno::NOSYS)?;
     if let Some(own) = owner(table)
-        && let Some(place) = table.claims.claim()
+        && let Some(place) = table.claims.claim(thread())
         && let Some(slot) = table.slots.get(place)
     {
         let done = work(slot.kept.claimed(), slot.room.claimed());

@@ -97,21 +97,38 @@ const RESTORER: u64 = 0x0400_0000;
 const INFORMATION: u64 = 4;
 const OTHER_STACK: u64 = 0x0800_0000;
 const NESTED: u64 = 0x4000_0000;
+/// Bytes of a stack for signals on which the handler stays.
+const SPACIOUS: u64 = 32 * 1024;
+/// Bytes of the instruction by which a call is made.
+const INSTRUCTION: i64 = 2;
 
 impl Action {
-    /// The handler's: nothing is blocked while it runs, itself included; what the program
-    /// gave a stack of its own for signals runs there.
-    pub(super) fn own() -> Self {
+    /// The handler's: nothing is blocked while it runs, itself included. Threads that have a
+    /// stack of their own for signals run it there, or where they made the call.
+    pub(super) fn own(stack: Stack) -> Self {
         let entry: extern "C" fn(i32, *const Information, *mut Context) = entry;
         let restorer: unsafe extern "C" fn() = doorward_trap_return;
         Self {
             handler: u64::try_from((entry as *const ()).expose_provenance()).unwrap_or_default(),
-            flags: RESTORER | INFORMATION | OTHER_STACK | NESTED,
+            flags: RESTORER
+                | INFORMATION
+                | NESTED
+                | match stack {
+                    Stack::OfSignals => OTHER_STACK,
+                    Stack::OfTheCall => 0,
+                },
             restorer: u64::try_from((restorer as *const ()).expose_provenance())
                 .unwrap_or_default(),
             mask: 0,
         }
     }
+}
+
+/// Where the handler runs in a thread that has a stack for signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stack {
+    OfSignals,
+    OfTheCall,
 }
 
 /// The head of `siginfo_t` of a trapped call.
@@ -140,6 +157,23 @@ struct Context {
     mask: u64,
 }
 
+impl Context {
+    fn register(&mut self, index: i32) -> Option<&mut i64> {
+        let index = usize::try_from(index).ok()?;
+        self.registers.get_mut(index)
+    }
+
+    /// Whether the kernel took the thread to a stack that has room for this handler alone, and
+    /// not for others that interrupt it and ask as well.
+    fn is_cramped(&mut self) -> bool {
+        let here = address(self);
+        let [at, _, length] = self.stack;
+        let called_on = self.register(libc::REG_RSP).map_or(0, |value| *value);
+        let within = |address: u64| address.wrapping_sub(at) < length;
+        length < SPACIOUS && within(here) && !within(called_on.cast_unsigned())
+    }
+}
+
 const SYS_SECCOMP: i32 = 1;
 const AUDIT_ARCH: u32 = 0xc000_003e;
 
@@ -157,11 +191,8 @@ extern "C" fn entry(_signal: i32, information: *const Information, context: *mut
     let told = unsafe { &*information };
     // SAFETY: and its context likewise; nothing else refers to it meanwhile.
     let context = unsafe { &mut *context };
-    let register = |index: i32| {
-        let index = usize::try_from(index).unwrap_or_default();
-        let value = context.registers.get(index).copied();
-        value.unwrap_or_default().cast_unsigned()
-    };
+    let mut register =
+        |index: i32| (context.register(index)).map_or(0, |value| value.cast_unsigned());
     let number = register(libc::REG_RAX);
     let called = i32::try_from(number).is_ok_and(|number| number == told.call);
     if told.code != SYS_SECCOMP || told.arch != AUDIT_ARCH || !called {
@@ -179,12 +210,18 @@ extern "C" fn entry(_signal: i32, information: *const Information, context: *mut
         ],
         mask: context.mask,
     };
+    if context.is_cramped() {
+        handler::run_on(Stack::OfTheCall);
+        if let Some(next) = context.register(libc::REG_RIP) {
+            *next = next.saturating_sub(INSTRUCTION);
+        }
+        return;
+    }
     let value = match handler::handle(&mut trapped) {
         Ok(value) => value.cast_signed(),
         Err(errno) => i64::from(errno.raw_os_error()).saturating_neg(),
     };
-    let index = usize::try_from(libc::REG_RAX).unwrap_or_default();
-    if let Some(place) = context.registers.get_mut(index) {
+    if let Some(place) = context.register(libc::REG_RAX) {
         *place = value;
     }
     context.mask = trapped.mask;

@@ -1,0 +1,108 @@
+//! The trap front's handler: it may interrupt anything, and whatever interrupts, forks or
+//! points nowhere gets the answer that is its own (`doorward-shim`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests stop at what they did not expect"
+)]
+
+mod place;
+mod stress;
+
+use doorward_tests::Level;
+
+use crate::place::Place;
+
+#[test]
+fn what_is_forked_asks_on_lanes_of_its_own() {
+    for level in Level::ALL {
+        Place::new(level).passes("fork");
+    }
+}
+
+#[test]
+fn children_that_share_memory_ask_and_leave_nothing() {
+    for level in Level::ALL {
+        let place = Place::new(level);
+        place.passes("vfork");
+        place.passes("spawn");
+        place.passes("clone");
+    }
+}
+
+#[test]
+fn a_fork_in_a_handler_goes_on_with_no_lane_of_its_parents() {
+    for level in Level::ALL {
+        Place::new(level).passes("fork in a handler");
+    }
+}
+
+#[test]
+fn a_signal_ends_what_waits_and_nothing_else() {
+    for level in Level::ALL {
+        Place::new(level).passes("signals");
+    }
+}
+
+#[test]
+fn a_wild_pointer_of_any_call_is_a_fault() {
+    for level in Level::ALL {
+        let text = Place::new(level).passes("pointers");
+        assert!(text.contains("wild pointers"), "{level}: {text}");
+    }
+}
+
+#[test]
+fn errno_is_left_alone() {
+    Place::new(Level::User).passes("errno");
+}
+
+#[test]
+fn sigsys_is_neither_blocked_nor_replaced_by_accident() {
+    for level in Level::ALL {
+        Place::new(level).passes("masks");
+    }
+}
+
+/// The control: a program that gets another signal goes on.
+#[test]
+fn a_sigsys_that_nobody_trapped_ends_the_program() {
+    let place = Place::new(Level::User);
+    for how in ["kill", "thread", "queue", "forged", "dispatch"] {
+        let ended = place.told("stray", how);
+        let text = ended.text();
+        assert!(text.contains("ended Program"), "{how}: {text}");
+        assert!(text.contains("(31"), "{how}: {text}");
+        assert!(!text.contains("went on"), "{how}: {text}");
+    }
+    let other = place.told("stray", "other").succeeded();
+    assert!(other.text().contains("went on"));
+}
+
+/// The control: what it is measured on was used.
+#[test]
+fn the_handler_needs_as_much_stack_as_is_documented() {
+    /// docs/ARCHITECTURE.md.
+    const DOCUMENTED: usize = 4096;
+    let text = Place::new(Level::User).passes("stack");
+    let lines: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("stack "))
+        .collect();
+    assert_eq!(lines.len(), 2, "parent and child: {text}");
+    for line in lines {
+        let Some((used, frame)) = line.split_once(" of which a frame has ") else {
+            panic!("{text}");
+        };
+        let (used, frame): (usize, usize) = (used.parse().unwrap(), frame.parse().unwrap());
+        assert!(used > 1024 && used <= frame + DOCUMENTED, "{text}");
+    }
+}
+
+#[test]
+fn nested_handlers_fit_where_signals_have_a_small_stack() {
+    Place::new(Level::User).passes("small stack");
+}
