@@ -1,7 +1,8 @@
-//! The allocator, which counts.
+//! The allocator, which counts; and descriptors that are known by number.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    os::fd::{FromRawFd, OwnedFd, RawFd},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
@@ -50,4 +51,12 @@ pub(crate) fn begin() -> usize {
 /// The most bytes in use since [`begin`].
 pub(crate) fn peak() -> usize {
     PEAK.load(Relaxed)
+}
+
+/// Closes a descriptor that was granted by its number; whether exec would have closed it.
+pub fn take(number: RawFd) -> bool {
+    // SAFETY: nothing else in this process knows of it.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    let flags = rustix::io::fcntl_getfd(&descriptor).unwrap();
+    flags.contains(rustix::io::FdFlags::CLOEXEC)
 }

@@ -29,6 +29,11 @@ impl Steps<'_> {
         Ok(())
     }
 
+    /// How many elements room is made for at once: whatever was stated, no more than may come.
+    fn hint(self, stated: Option<usize>) -> Option<usize> {
+        stated.map(|stated| stated.min(self.elements.get()))
+    }
+
     /// One value deeper.
     fn below<E: Error>(self) -> Result<Self, E> {
         let depth = self.depth.checked_add(1).filter(|&depth| depth <= DEEPEST);
@@ -256,7 +261,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Within<'_, A> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint()
+        self.steps.hint(self.inner.size_hint())
     }
 }
 
@@ -279,7 +284,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Within<'_, A> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint()
+        self.steps.hint(self.inner.size_hint())
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct Reply<'a> {
 
 impl Reply<'_> {
     /// Decodes the result.
-    pub(super) fn decoded<R: DeserializeOwned>(self) -> Result<Tainted<Answer<R>>, CallError> {
+    pub(crate) fn decoded<R: DeserializeOwned>(self) -> Result<Tainted<Answer<R>>, CallError> {
         let result = super::decode(self.result, self.result.len()).map_err(Breach::Result)?;
         Ok(Tainted::new(Answer {
             result,

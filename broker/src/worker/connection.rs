@@ -84,10 +84,25 @@ impl Connection {
         request: &Request<'_, A>,
         terms: &mut Terms<'_>,
     ) -> Result<Reply<'_>, CallError> {
+        let until = self.begin(request, terms)?;
+        self.finish(terms, until)
+    }
+
+    /// Makes a call; until when its reply is waited for.
+    fn begin<A: Serialize>(
+        &mut self,
+        request: &Request<'_, A>,
+        terms: &Terms<'_>,
+    ) -> Result<Instant, CallError> {
         let until = terms.until();
         self.is_silent()?;
         let frame = self.prepare(request, terms)?;
         self.send(frame)?;
+        Ok(until)
+    }
+
+    /// Waits for the reply of a call.
+    fn finish(&mut self, terms: &mut Terms<'_>, until: Instant) -> Result<Reply<'_>, CallError> {
         let replied = match self.replied(terms, until) {
             Err(error @ (CallError::Late | CallError::Cancelled)) => {
                 self.give_up(terms.grace);
@@ -111,6 +126,29 @@ impl Connection {
     /// The worker's process, once it has replied.
     pub(crate) fn process(&self) -> Option<u32> {
         self.sender
+    }
+
+    /// A call whose worker says just these records, some with its arena beside them, and ends.
+    #[cfg(fuzzing)]
+    pub(crate) fn told<'a>(
+        &mut self,
+        (worker, arena): (OwnedFd, OwnedFd),
+        records: impl Iterator<Item = (&'a [u8], bool)>,
+        terms: &mut Terms<'_>,
+    ) -> Result<Reply<'_>, CallError> {
+        let request = Request {
+            method: 0,
+            name: "told",
+            idempotent: false,
+            arguments: &(),
+        };
+        let until = self.begin(&request, terms)?;
+        let worker = Lane::from_fd(worker);
+        for (record, beside) in records {
+            let _full = worker.send_now(record, beside.then_some(arena.as_fd()));
+        }
+        drop(worker);
+        self.finish(terms, until)
     }
 
     /// Nothing may have come before a call: a reply belongs to one call, and there is but one.
@@ -167,6 +205,13 @@ impl Connection {
                 FromWorker::Failed(why) => return Err(failed(why)),
                 FromWorker::Reply { id, .. } | FromWorker::Question { id, .. } if id != self.id => {
                     return Err(Breach::OtherCall { id, due: self.id }.into());
+                }
+                // The record was bounded by the longer of the two.
+                FromWorker::Reply { result, .. } if result.len() > terms.longest_result => {
+                    return Err(Breach::Record(LaneError::Truncated).into());
+                }
+                FromWorker::Question { question, .. } if question.len() > LONGEST_QUESTION => {
+                    return Err(Breach::Record(LaneError::Truncated).into());
                 }
                 FromWorker::Reply {
                     status,

@@ -171,7 +171,11 @@ pub(super) fn out_of_the_way(number: i32) -> Own {
 
 /// Makes the table, and begins to speak on the rendezvous.
 pub(super) fn begin(lane: i32) -> Result<(), Errno> {
-    let table = sys::make_table()?;
+    begin_in(sys::make_table()?, lane)
+}
+
+/// Begins with a table that is empty.
+pub(super) fn begin_in(table: &Table, lane: i32) -> Result<(), Errno> {
     let mut limit = [0_u64; 2];
     let files = u64::from(libc::RLIMIT_NOFILE);
     let room = sys::address_mut(&mut limit);
@@ -180,7 +184,10 @@ pub(super) fn begin(lane: i32) -> Result<(), Errno> {
     let first = BASE.min(most / 2);
     FIRST.store(u32::try_from(first).unwrap_or_default(), Ordering::Relaxed);
     let own = moved(lane);
-    greet(own.number, LaneFront::Api)?;
+    if let Err(errno) = greet(own.number, LaneFront::Api) {
+        close_number(own.number);
+        return Err(errno);
+    }
     RENDEZVOUS.inode.store(own.inode, Ordering::Release);
     let shared = holder(0, own.number);
     RENDEZVOUS.holder.store(shared, Ordering::Release);
@@ -352,6 +359,22 @@ pub(super) fn ready(lane: &mut Own) -> Result<i32, Errno> {
         *lane = fresh()?;
     }
     Ok(lane.number)
+}
+
+/// Ends what [`begin_in`] began, as no program does: all of a table that nothing uses is closed.
+#[cfg(fuzzing)]
+pub(super) fn end(table: &Table) {
+    for slot in &table.slots {
+        let kept = slot.kept.claimed();
+        give_up(&mut kept.lane);
+        kept.pipe.close();
+        kept.id = 0;
+    }
+    table.process.store(0, Ordering::Release);
+    let rendezvous = RENDEZVOUS.holder.swap(0, Ordering::AcqRel);
+    if let (true, Ok(number)) = (rendezvous != 0, i32::try_from(rendezvous & 0xffff_ffff)) {
+        close_number(number);
+    }
 }
 
 /// Gives up a lane, and with it what was asked on it.

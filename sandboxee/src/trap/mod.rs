@@ -13,6 +13,8 @@
 mod answer;
 mod ask;
 mod filter;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod handler;
 mod lanes;
 mod mask;

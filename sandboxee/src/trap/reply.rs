@@ -132,6 +132,9 @@ pub(super) fn decode(
 ) -> Result<Reply<'_>, Errno> {
     let mut rest = Rest(record);
     rest.header(operation.code(), id, u8::from(descriptor))?;
+    if rest.0.len() > operation.row().reply_limit {
+        return Err(Errno::IO);
+    }
     let reply = rest.reply()?;
     let front = match operation {
         Operation::Lane => LaneFront::Api,

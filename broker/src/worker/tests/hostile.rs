@@ -114,6 +114,27 @@ fn a_record_longer_than_the_caller_takes_is_not_taken() {
 }
 
 #[test]
+fn a_result_and_a_question_have_a_bound_each() {
+    let breach = || CallError::Breach(Breach::Record(LaneError::Truncated));
+    let answer = |_: super::Tainted<u32>| 1_u32;
+    for (most, refused) in [(7, true), (8, false)] {
+        let terms = Terms::within(LONG).result_up_to(most).answering(1, answer);
+        let (result, _) = once(terms, |puppet| {
+            let id = puppet.called().unwrap().id;
+            puppet.reply(id, NOTHING, 7);
+        });
+        assert_eq!(result.err(), refused.then(breach));
+    }
+    let (result, _) = once(Terms::within(LONG).answering(1, answer), |puppet| {
+        let id = puppet.called().unwrap().id;
+        let mut buffer = vec![0; LONGEST_FRAME];
+        let length = frame::encode_question(&mut buffer, id, 4097).unwrap();
+        let _gone = puppet.lane.send(&buffer[..length]);
+    });
+    assert_eq!(result, Err(breach()));
+}
+
+#[test]
 fn no_reply_is_an_error_in_time() {
     for grace in [0, 30] {
         let given = Terms::within(Duration::from_millis(100)).grace(Duration::from_millis(grace));
