@@ -11,6 +11,7 @@ mod arrivals;
 mod confine;
 pub(crate) mod control;
 mod keeper;
+mod remains;
 mod scratch;
 mod supervise;
 

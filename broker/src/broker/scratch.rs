@@ -15,7 +15,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::BrokerError;
+use super::{BrokerError, remains};
 use crate::limits::label;
 
 /// Entries looked at, and directories removed, at one start.
@@ -68,8 +68,8 @@ impl Scratch {
     }
 }
 
-/// Removes what was left below `directory`. Its other users may make names that look so: only directories of this user are touched, and
-/// nothing is removed through a link.
+/// Removes what was left below `directory`. Its other users may make names that look so: only
+/// directories of this user are touched, and nothing is removed through a link.
 fn remove_stale(directory: &Path) {
     let own = rustix::process::geteuid().as_raw();
     let is_stale = |entry: &DirEntry| {
@@ -80,14 +80,14 @@ fn remove_stale(directory: &Path) {
     let entries = std::fs::read_dir(directory).into_iter().flatten();
     let stale = entries.take(LOOKED_AT).flatten().filter(is_stale);
     for entry in stale.take(REMOVED) {
-        let _later = std::fs::remove_dir_all(entry.path());
+        let _later = remains::remove(&entry.path());
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(path) = &self.0
-            && let Err(error) = std::fs::remove_dir_all(path)
+            && let Err(error) = remains::remove(path)
         {
             tracing::warn!(%error, path = %path.display(), "the scratch directory is left behind");
         }

@@ -12,5 +12,6 @@
 
 mod death;
 mod memory;
+mod remains;
 mod signals;
 mod terminal;
