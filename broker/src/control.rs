@@ -103,6 +103,10 @@ defences! {
     BrokerCapabilities = "broker capabilities",
     /// Decisions are made by the restrictions of the session, too.
     Restricted = "restricted",
+    /// What was learnt by the number of an asker is used only while its request stands.
+    Revalidated = "revalidated",
+    /// What has to wait does so in a worker, out of everybody's way.
+    WaitsElsewhere = "waits-elsewhere",
     /// A restriction waits until what was decided before is done.
     Drained = "drained",
     /// What waited while its session was narrowed is judged anew.

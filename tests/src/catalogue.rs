@@ -37,7 +37,7 @@ const LAYERS: [&str; 13] = [
 const PARTS: [&str; 5] = ["workers", "names", "listening", "datagrams", "daemons"];
 
 /// Suites that run cases in their own way.
-const SUITES: [&str; 5] = ["races", "faults", "explorer", "fuzzing", "filter proof"];
+const SUITES: [&str; 4] = ["faults", "explorer", "fuzzing", "filter proof"];
 
 /// Who runs a case.
 #[derive(Debug, Clone, PartialEq, Eq)]

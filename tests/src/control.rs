@@ -16,6 +16,15 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// When it cannot be built.
 #[must_use]
 pub fn control(name: &str) -> PathBuf {
+    control_of(name, "doorward", "doorward")
+}
+
+/// As [`control`], of a program of another package of this workspace.
+///
+/// # Panics
+/// When it cannot be built.
+#[must_use]
+pub fn control_of(name: &str, package: &str, program: &str) -> PathBuf {
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = root.join("target/control");
@@ -32,7 +41,8 @@ pub fn control(name: &str) -> PathBuf {
     let wrapper = wrapper.canonicalize().expect("it was just written");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--locked", "--package", "doorward", "--target-dir"])
+        .args(["build", "--locked", "--package", package, "--bin", program])
+        .arg("--target-dir")
         .arg(&target)
         .current_dir(&root)
         .env("RUSTC_WORKSPACE_WRAPPER", wrapper)
@@ -40,10 +50,10 @@ pub fn control(name: &str) -> PathBuf {
         .expect("cargo can be run");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "control {name}: {error}");
-    let built = place.join("doorward");
+    let built = place.join(program);
     // Another test may be running the last one.
     let fresh = place.join("fresh");
-    std::fs::copy(target.join("debug/doorward"), &fresh).expect("the control can be copied");
+    std::fs::copy(target.join("debug").join(program), &fresh).expect("the control can be copied");
     std::fs::rename(&fresh, &built).expect("the control can be put in its place");
     built
 }

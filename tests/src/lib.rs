@@ -14,9 +14,11 @@
 
 pub mod adversary;
 mod attempts;
+mod broker;
 pub mod catalogue;
 pub mod conformance;
 mod control;
+mod ledger;
 mod level;
 mod processes;
 mod run;
@@ -24,7 +26,9 @@ mod snapshot;
 mod tree;
 
 pub use attempts::{attempts, longest};
-pub use control::control;
+pub use broker::Broker;
+pub use control::{control, control_of};
+pub use ledger::{Ledger, alone};
 pub use level::{Level, built_beside};
 pub use processes::{below, called};
 pub use run::{Ended, Run, built, copied, doorward, policy_source};

@@ -6,20 +6,25 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static volatile int ended;
 static int attempts, naive, done, refused;
 static const char *given;
-static char name[4096];
+static char own_name[4096], *name = own_name;
 static struct open_how how;
 
 static void linger(int turns) {
@@ -55,6 +60,34 @@ static void *flip_name(void *unused) {
     return unused;
 }
 
+// Who writes: a thread, another process of the same memory, or one that shares a page of it.
+static int process_flips(void *unused) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    flip_name(unused);
+    return 0;
+}
+
+static pid_t start_process(int shares_all) {
+    static char stack[65536] __attribute__((aligned(16)));
+    pid_t child;
+    if (shares_all) child = clone(process_flips, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+    else {
+        char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED) exit(3);
+        strcpy(page, name);
+        name = page;
+        child = fork();
+        if (child == 0) _exit(process_flips(NULL));
+    }
+    if (child < 0) exit(3);
+    return child;
+}
+
+static void stop_process(pid_t child) {
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
 static void string(const char *call) {
     pthread_t thread = start(flip_name);
     int had = 0;
@@ -75,6 +108,45 @@ static void string(const char *call) {
         }
     }
     stop(thread);
+    printf("had %d\n", had);
+}
+
+static void shared(const char *with) {
+    pid_t writer = start_process(!strcmp(with, "all"));
+    int had = 0;
+    for (int i = 0; i < attempts; i++) {
+        while (naive && strstr(name, "secret")) continue;
+        if (naive) linger(200);
+        char content[8] = {0};
+        int file = open(name, O_RDONLY);
+        count(file);
+        if (file >= 0 && read(file, content, 6) == 6) had += !memcmp(content, "secret", 6);
+        if (file >= 0) close(file);
+    }
+    stop_process(writer);
+    printf("had %d\n", had);
+}
+
+// The name of a program, and its first argument, by turns allowed and not.
+static void started(void) {
+    pid_t writer = start_process(0);
+    int had = 0;
+    for (int i = 0; i < attempts; i++) {
+        while (naive && strstr(name, "secret")) continue;
+        if (naive) linger(200);
+        pid_t child = vfork();
+        if (child == 0) {
+            char *words[] = {name, "interpret", name, NULL};
+            execv(name, words);
+            _exit(3);
+        }
+        int ending;
+        waitpid(child, &ending, 0);
+        int code = WIFEXITED(ending) ? WEXITSTATUS(ending) : -1;
+        had += code == 9;
+        count(code == 7 || code == 9 ? 0 : -1);
+    }
+    stop_process(writer);
     printf("had %d\n", had);
 }
 
@@ -262,15 +334,113 @@ static void interrupted(void) {
     printf("odd %d handled %d ends %d\n", odd, handled > 0, ends > 0);
 }
 
+// One name that several make, remove and rename. What is told is counted: of those who make the
+// same name at once one has made it, and what was made and not removed is left.
+enum { CROWD = 4, NAMES = 3 };
+static struct tally {
+    int ready, made[CROWD], removed[CROWD], odd[CROWD];
+} *tally;
+
+static void meet(int turn) {
+    __atomic_add_fetch(&tally->ready, 1, __ATOMIC_SEQ_CST);
+    for (int looks = 0; __atomic_load_n(&tally->ready, __ATOMIC_SEQ_CST) < (turn + 1) * CROWD; looks++)
+        if (looks > 20) usleep(1);
+        else sched_yield();
+}
+
+static int make(const char *path) {
+    struct stat status;
+    if (naive) {
+        if (!lstat(path, &status)) return -1;
+        sched_yield();
+    }
+    int file = open(path, naive ? O_CREAT | O_WRONLY : O_CREAT | O_EXCL | O_WRONLY, 0640);
+    if (file < 0) return -1;
+    int odd = fstat(file, &status) || (status.st_mode & 07777) != 0640 || status.st_uid != geteuid();
+    close(file);
+    return odd;
+}
+
+static void storm(int who) {
+    char path[NAMES][4096];
+    unsigned random = who * 7919 + 1;
+    umask(0);
+    for (int i = 0; i < NAMES; i++) snprintf(path[i], sizeof path[i], "%s%d", given, i);
+    for (int turn = 0; turn < attempts; turn++) {
+        random = random * 1103515245 + 12345;
+        int one = (random >> 16) % NAMES, other = (random >> 20) % NAMES;
+        switch ((random >> 24) % 3) {
+        case 0: {
+            int odd = make(path[one]);
+            tally->made[who] += odd >= 0;
+            tally->odd[who] += odd > 0;
+            break;
+        }
+        case 1: tally->removed[who] += !unlink(path[one]); break;
+        default: syscall(SYS_renameat2, AT_FDCWD, path[one], AT_FDCWD, path[other], 1);
+        }
+    }
+}
+
+static void at_once(int who) {
+    char path[4096];
+    for (int turn = 0; turn < attempts / 20; turn++) {
+        snprintf(path, sizeof path, "%s-%d", given, turn % 2);
+        meet(turn * 2);
+        tally->made[who] += make(path) >= 0;
+        meet(turn * 2 + 1);
+        if (who == 0) tally->removed[who] += !unlink(path);
+    }
+}
+
+static void crowd(void (*act)(int)) {
+    tally = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int made = 0, removed = 0, odd = 0;
+    for (int who = 0; who < CROWD; who++) {
+        pid_t child = fork();
+        if (child < 0) exit(3);
+        if (child == 0) {
+            act(who);
+            _exit(0);
+        }
+    }
+    while (wait(NULL) > 0) continue;
+    for (int who = 0; who < CROWD; who++) {
+        made += tally->made[who];
+        removed += tally->removed[who];
+        odd += tally->odd[who];
+    }
+    printf("made %d removed %d odd %d\n", made, removed, odd);
+}
+
+// A service that is reached by a name which is exchanged for a link to another.
+static void connected(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", given);
+    for (int i = 0; i < attempts; i++) {
+        struct stat status;
+        while (naive && (lstat(given, &status) || !S_ISSOCK(status.st_mode))) continue;
+        int service = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (service < 0) exit(3);
+        count(connect(service, (struct sockaddr *)&address, sizeof address));
+        close(service);
+    }
+}
+
 int main(int words, char **word) {
     if (words == 3 && !strcmp(word[1], "interpret")) return interpret(word[2]);
     if (words < 5) return 2;
     attempts = atoi(word[2]);
     naive = !strcmp(word[3], "naive");
     given = word[4];
-    snprintf(name, sizeof name, "%s", given);
+    snprintf(own_name, sizeof own_name, "%s", given);
     if (!strncmp(word[1], "string-", 7)) string(word[1] + 7);
     else if (!strcmp(word[1], "struct")) structure();
+    else if (!strncmp(word[1], "shared-", 7)) shared(word[1] + 7);
+    else if (!strcmp(word[1], "started")) started();
+    else if (!strcmp(word[1], "storm")) crowd(storm);
+    else if (!strcmp(word[1], "at-once")) crowd(at_once);
+    else if (!strcmp(word[1], "connected")) connected();
     else if (!strncmp(word[1], "descriptor-", 11)) descriptor(word[1] + 11);
     else if (!strcmp(word[1], "opened")) opened();
     else if (!strcmp(word[1], "made")) made();

@@ -11,7 +11,7 @@ use doorward_sandboxee::{Client, Mode, OFlags};
 /// Between two questions.
 const PAUSE: Duration = Duration::from_micros(500);
 /// Questions that are told of in one line.
-const WINDOW: usize = 200;
+const WINDOW: usize = 50;
 
 /// Asks for a file of known content.
 #[derive(Debug)]

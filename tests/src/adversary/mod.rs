@@ -3,12 +3,14 @@
 
 mod calls;
 mod honest;
+mod peer;
 mod protocol;
 mod random;
 #[allow(unsafe_code, reason = "fork and raw system calls")]
 mod sys;
 
 pub use honest::{Asker, now, tell};
+pub use peer::Peer;
 pub use random::Random;
 
 use std::{
@@ -30,6 +32,8 @@ pub enum Role {
     Busy,
     /// They attack.
     Hostile,
+    /// They do one thing.
+    Peer(Peer),
 }
 
 /// Forked processes, each made anew when it dies or is old.
@@ -72,6 +76,7 @@ impl Crowd {
             let process = sys::fork(|| match role {
                 Role::Busy => sys::spin(),
                 Role::Hostile => attack(lane, directory, seed),
+                Role::Peer(peer) => peer::begin(peer, lane, directory),
             });
             self.made += 1;
             *member = process.map(|process| (process, Instant::now()));
@@ -86,7 +91,8 @@ impl Crowd {
 
 /// An attacker's life.
 fn attack(first: OwnedFd, directory: &Path, seed: u64) {
-    sys::begin(first.as_fd());
+    sys::leave_all_but(first.as_fd());
+    sys::interrupt();
     let mut random = Random::new(seed);
     let Ok(mut mother) = Client::from_fd(first) else {
         return;

@@ -205,7 +205,7 @@ fn descriptors(random: &mut Random) -> Vec<OwnedFd> {
 }
 
 /// Sends a record, if there is room; whether the lane goes on.
-fn send(lane: &Lane, record: &[u8], beside: &[OwnedFd]) -> bool {
+pub(super) fn send(lane: &Lane, record: &[u8], beside: &[OwnedFd]) -> bool {
     let borrowed: Vec<BorrowedFd<'_>> = beside.iter().map(AsFd::as_fd).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = SendAncillaryBuffer::new(&mut space);

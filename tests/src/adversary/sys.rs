@@ -67,14 +67,18 @@ pub(super) fn spin() {
 
 extern "C" fn nothing(_: libc::c_int) {}
 
-/// Leaves every descriptor but its lane, so that random calls do not read the replies of the
-/// honest process, and lets no call wait long: a timer interrupts each.
-pub(super) fn begin(lane: BorrowedFd<'_>) {
+/// Leaves every descriptor but its lane, so that it does not read the replies of the honest
+/// process.
+pub(super) fn leave_all_but(lane: BorrowedFd<'_>) {
     let lane = lane.as_raw_fd().cast_unsigned();
     for (first, last) in [(0, lane - 1), (lane + 1, u32::MAX)] {
         // SAFETY: a child of fork uses no other descriptor of its parent, and ends by _exit.
         unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     }
+}
+
+/// Lets no call wait long: a timer interrupts each.
+pub(super) fn interrupt() {
     let action = SigAction::new(
         SigHandler::Handler(nothing),
         SaFlags::empty(),

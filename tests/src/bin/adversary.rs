@@ -1,12 +1,14 @@
-//! `doorward-adversary POLICY DIRECTORY SEED SECONDS`: an honest sandbox, and beside it one
-//! with an honest process and hostile ones. What is seen goes to standard output, a line at
-//! a time; the test `adversary` reads it.
+//! `doorward-adversary POLICY DIRECTORY WHO SEED QUIET TIME`: an honest sandbox, and beside it
+//! one with an honest process and hostile ones: attackers, or peers of these names, which follow
+//! one another. A quiet phase and each attack take so many milliseconds. What is seen goes to
+//! standard output, a line at a time; the test `adversary` reads it.
 
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     reason = "a harness fails its test by panicking"
 )]
 
@@ -24,11 +26,10 @@ use doorward::{
 };
 use doorward_policy::{Expansion, Policy};
 use doorward_sandboxee::Client;
-use doorward_tests::adversary::{Asker, Crowd, Role, now, tell};
+use doorward_tests::adversary::{Asker, Crowd, Peer, Role, now, tell};
 
 /// Attackers beside each other.
 const ATTACKERS: usize = 3;
-const QUIET: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     doorward::init(&[
@@ -42,8 +43,8 @@ fn main() -> ExitCode {
         },
     ]);
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [policy, directory, seed, seconds] = words.as_slice() else {
-        panic!("doorward-adversary POLICY DIRECTORY SEED SECONDS");
+    let [policy, directory, _, _, _, _] = words.as_slice() else {
+        panic!("doorward-adversary POLICY DIRECTORY WHO SEED QUIET TIME");
     };
     let expansion = Expansion {
         cwd: Some(directory.into()),
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     let start = |name: &str| -> Running {
         let program = Program::Entry {
             name: name.to_owned(),
-            arguments: [directory, seed, seconds].map(Into::into).into(),
+            arguments: words.iter().skip(1).map(Into::into).collect(),
         };
         // Every denial becomes a record; they are many.
         let sink = File::options().write(true).open("/dev/null").unwrap();
@@ -103,33 +104,35 @@ fn neighbour(mut sandboxee: Sandboxee) -> u8 {
 
 /// In the sandbox whose broker is attacked.
 fn attacked(mut sandboxee: Sandboxee) -> u8 {
-    let number = |at: usize| {
-        sandboxee.arguments[at]
-            .to_str()
-            .unwrap()
-            .parse::<u64>()
-            .unwrap()
-    };
-    let (seed, seconds) = (number(1), Duration::from_secs(number(2)));
+    let word = |at: usize| sandboxee.arguments[at].to_str().unwrap().to_owned();
+    let number = |at: usize| word(at).parse::<u64>().unwrap();
+    let (attackers, seed) = (word(1), number(2));
+    let [quiet, time] = [3, 4].map(|at| Duration::from_millis(number(at)));
     let (mut asker, directory) = asker(&mut sandboxee);
-    // So that the broker has found the mount of /dev, which it remembers.
+    // So that the broker has found the mounts of /dev and of /sys, where an allocator counts the
+    // processors: it remembers them.
     let _null = File::open("/dev/null").unwrap();
-    phase(&mut asker, "idle", QUIET, None, &directory);
+    let _processors = File::open("/sys/devices/system/cpu/online");
+    phase(&mut asker, "idle", quiet, None, &directory);
     look("before");
     let busy = Crowd::new(Role::Busy, ATTACKERS, seed);
-    phase(&mut asker, "busy", QUIET, Some(busy), &directory);
-    let hostile = Crowd::new(Role::Hostile, ATTACKERS, seed);
-    phase(&mut asker, "attacked", seconds, Some(hostile), &directory);
-    std::thread::sleep(Duration::from_secs(1));
-    phase(&mut asker, "after", QUIET, None, &directory);
-    look("after");
+    phase(&mut asker, "busy", quiet, Some(busy), &directory);
+    for who in attackers.split(',') {
+        tell(&format!("begin {who}"));
+        let role = Peer::named(who).map_or(Role::Hostile, Role::Peer);
+        let crowd = Crowd::new(role, ATTACKERS, seed);
+        phase(&mut asker, who, time, Some(crowd), &directory);
+        std::thread::sleep(quiet / 2);
+        look(who);
+    }
+    phase(&mut asker, "after", quiet, None, &directory);
     0
 }
 
 fn phase(asker: &mut Asker, name: &str, time: Duration, crowd: Option<Crowd>, directory: &Path) {
     let begun = now();
     let mut crowd = crowd;
-    asker.ask(name, time, |client| {
+    asker.ask(&format!("beside {name}"), time, |client| {
         if let Some(crowd) = &mut crowd {
             crowd.keep(client, directory);
         }
@@ -143,7 +146,7 @@ fn phase(asker: &mut Asker, name: &str, time: Duration, crowd: Option<Crowd>, di
 
 /// Lets the test look at the broker.
 fn look(when: &str) {
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(50));
     tell(&format!("look {when}"));
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(350));
 }

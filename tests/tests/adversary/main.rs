@@ -15,29 +15,20 @@
     reason = "a test fails by panicking"
 )]
 
+mod attack;
+mod naive;
+mod peers;
 mod watch;
 
-use std::{
-    io::{BufRead, BufReader},
-    process::Stdio,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use doorward_tests::{Level, Snapshot, Tree};
-use watch::{Broker, Latencies};
+use attack::Attack;
+use doorward_tests::{Level, Snapshot, Tree, alone};
 
-/// What the broker may have grown by, in KiB: arenas of the allocator for its threads.
+/// What a broker may have grown by, in KiB: arenas of the allocator for its threads.
 const GROWTH: u64 = 8 << 10;
-/// Threads it may have started meanwhile: a sandbox's workers come when they are needed.
-const WORKERS: usize = 4;
-/// What a neighbour's slowest hundredth may take beyond twice that beside busy processes.
-const SLACK: Duration = Duration::from_millis(10);
 
-/// The levels are attacked one after the other: each measures time.
-static TURN: Mutex<()> = Mutex::new(());
-
-fn seconds() -> u64 {
+fn seconds() -> u32 {
     let text = std::env::var("DOORWARD_ADVERSARY_SECONDS");
     text.map_or(8, |text| text.parse().unwrap())
 }
@@ -65,85 +56,35 @@ fn plant(level: Level) -> Tree {
     ] {
         tree.file(name, content);
     }
+    tree.directory("../temporary");
     tree.link("d", "in/link");
     tree.link("../secret", "in/away");
     tree
 }
 
 fn attack(level: Level) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let tree = plant(level);
     let policy = tree.file("../adversary.toml", include_bytes!("policy.toml"));
     let untouched = || Snapshot::beside(tree.path(), |path| path.starts_with("work/rw"));
     let before = untouched();
     let (seed, seconds) = (seed(), seconds());
     println!("{level}: seed {seed}, {seconds} s");
-    let mut command = level.command(env!("CARGO_BIN_EXE_doorward-adversary"));
-    command.arg(&policy).arg(tree.work());
-    command.args([seed.to_string(), seconds.to_string()]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut seen = Latencies::default();
-    let (mut first, mut last) = (Vec::new(), Vec::new());
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let line = line.unwrap();
-        match line.as_str() {
-            "look before" => first = Broker::at_rest(child.id()),
-            "look after" => last = Broker::at_rest(child.id()),
-            _ if seen.take(&line) => {}
-            _ => println!("{level}: {line}"),
-        }
-    }
-    assert!(child.wait().unwrap().success(), "{level}: seed {seed}");
-    let served: u64 = seen.served.iter().sum();
-    println!("{level}: {served} requests\n{seen}");
+    let attack = Attack {
+        who: vec!["hostile".to_owned()],
+        seed,
+        quiet: Duration::from_secs(2),
+        time: Duration::from_secs(seconds.into()),
+    };
+    let held = attack.run(attack.command(&tree, &policy), |_, _| {});
+    let served: u64 = held.seen.served.iter().sum();
+    println!("{level}: {served} requests\n{}", held.seen);
     assert!(
-        served > seconds * 1000,
+        served > u64::from(seconds) * 1000,
         "the attackers asked for nothing: {served}"
     );
     assert_eq!(untouched().differences(&before), Vec::<String>::new());
-    assert_eq!(
-        (first.len(), last.len()),
-        (2, 2),
-        "two brokers: {first:?} {last:?}"
-    );
-    for (before, after) in first.iter().zip(&last) {
-        let told = |broker: &Broker| {
-            let (descriptors, threads) = (broker.descriptors.len(), broker.threads);
-            format!(
-                "{descriptors} descriptors, {threads} threads, {} KiB",
-                broker.memory
-            )
-        };
-        println!(
-            "{level}: the broker had {}, then {}",
-            told(before),
-            told(after)
-        );
-        assert_eq!(before.process, after.process);
-        assert_eq!(
-            before.descriptors, after.descriptors,
-            "{level}: seed {seed}"
-        );
-        // It keeps that of the thread it asked last, where it asked one at all.
-        assert!(
-            after.processes.abs_diff(before.processes) <= 1,
-            "{level}: seed {seed}: {before:?} {after:?}"
-        );
-        assert!(
-            after.threads <= before.threads + WORKERS,
-            "{level}: seed {seed}"
-        );
-        assert!(
-            after.memory <= before.memory + GROWTH,
-            "{level}: seed {seed}"
-        );
-    }
-    let (busy, attacked) = (seen.neighbour("busy"), seen.neighbour("attacked"));
-    assert!(
-        attacked <= busy * 2 + SLACK,
-        "{level}: the neighbour's slowest hundredth: {busy:?} beside busy processes, {attacked:?} beside attackers"
-    );
+    held.is_as_before("hostile", &format!("{level}: seed {seed}"), GROWTH);
 }
 
 #[test]

@@ -1,83 +1,6 @@
-//! What is seen of brokers and of those who ask them.
+//! What is seen of those who ask brokers.
 
-use std::{collections::BTreeMap, fmt, fs, time::Duration};
-
-const PIDFD: &str = "anon_inode:[pidfd]";
-
-/// A broker process.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Broker {
-    /// Its number.
-    pub(crate) process: u32,
-    /// Open descriptors but those of processes, as the kernel names them.
-    pub(crate) descriptors: Vec<String>,
-    /// Open descriptors of processes.
-    pub(crate) processes: usize,
-    /// Threads.
-    pub(crate) threads: usize,
-    /// Resident memory in KiB.
-    pub(crate) memory: u64,
-}
-
-impl Broker {
-    /// As [`Broker::below`], between requests: honest processes go on asking.
-    pub(crate) fn at_rest(process: u32) -> Vec<Self> {
-        let looks = (0..100).map(|_| {
-            std::thread::sleep(Duration::from_millis(3));
-            Self::below(process)
-        });
-        let mut best: Vec<Self> = Vec::new();
-        for look in looks {
-            if best.len() != look.len() {
-                best = look;
-                continue;
-            }
-            for (best, broker) in best.iter_mut().zip(look) {
-                if broker.descriptors.len() <= best.descriptors.len() {
-                    *best = broker;
-                }
-            }
-        }
-        best
-    }
-
-    /// Those among the descendants of a process: whoever holds a listener of notifications.
-    pub(crate) fn below(process: u32) -> Vec<Self> {
-        let below = doorward_tests::below(process.cast_signed()).into_iter();
-        let mut found: Vec<_> = below
-            .filter_map(|process| Self::of(process.cast_unsigned()))
-            .collect();
-        found.sort_by_key(|broker| broker.process);
-        found
-    }
-
-    fn of(process: u32) -> Option<Self> {
-        let entry = |name: &str| format!("/proc/{process}/{name}");
-        let links = fs::read_dir(entry("fd")).ok()?.flatten();
-        let mut descriptors: Vec<_> = links
-            .map(|link| fs::read_link(link.path()).unwrap_or_default())
-            .map(|name| name.to_string_lossy().into_owned())
-            .collect();
-        descriptors.sort();
-        let open = descriptors.len();
-        descriptors.retain(|name| name != PIDFD);
-        let processes = open - descriptors.len();
-        let listens = descriptors
-            .iter()
-            .any(|name| name == "anon_inode:seccomp notify");
-        let status = fs::read_to_string(entry("status")).ok()?;
-        let resident = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
-        listens.then(|| Self {
-            process,
-            descriptors,
-            processes,
-            threads: fs::read_dir(entry("task")).map_or(0, Iterator::count),
-            memory: resident.trim().trim_end_matches(" kB").parse().unwrap(),
-        })
-    }
-}
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// How long answers took, as the askers tell it.
 #[derive(Debug, Default)]
@@ -110,11 +33,7 @@ impl Latencies {
                 let times = times.iter().filter_map(|word| number(word)).collect();
                 self.neighbour.push((number(time).unwrap(), times));
             }
-            [
-                name @ ("idle" | "busy" | "attacked" | "after"),
-                _,
-                times @ ..,
-            ] => {
+            ["beside", name, _, times @ ..] => {
                 let known = self.beside.entry((*name).to_owned()).or_default();
                 known.extend(times.iter().filter_map(|word| number(word)));
             }
@@ -136,14 +55,28 @@ impl Latencies {
 
     /// What all but the slowest hundredth of a neighbour's questions took at most.
     pub(crate) fn neighbour(&self, phase: &str) -> Duration {
-        let times = self.of_neighbour(phase);
-        assert!(
-            times.len() > 100,
-            "{phase}: too few questions: {}",
-            times.len()
-        );
-        Duration::from_micros(part(times, 99))
+        slow(phase, self.of_neighbour(phase))
     }
+
+    /// The same of the honest process beside the attackers.
+    pub(crate) fn beside(&self, phase: &str) -> Duration {
+        slow(phase, self.beside.get(phase).cloned().unwrap_or_default())
+    }
+
+    /// What the slowest of its questions took.
+    pub(crate) fn slowest(&self, phase: &str) -> Duration {
+        let times = self.beside.get(phase).into_iter().flatten();
+        Duration::from_micros(times.copied().max().unwrap_or(u64::MAX))
+    }
+}
+
+fn slow(phase: &str, times: Vec<u64>) -> Duration {
+    assert!(
+        times.len() > 50,
+        "{phase}: too few questions: {}",
+        times.len()
+    );
+    Duration::from_micros(part(times, 99))
 }
 
 /// What so many in a hundred took at most.
@@ -158,7 +91,9 @@ fn part(mut times: Vec<u64>, hundredths: usize) -> u64 {
 
 impl fmt::Display for Latencies {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for phase in ["idle", "busy", "attacked", "after"] {
+        let mut phases: Vec<_> = self.phases.iter().collect();
+        phases.sort_by_key(|(_, time)| **time);
+        for (phase, _) in phases {
             let neighbour = self.of_neighbour(phase);
             let beside = self.beside.get(phase).cloned().unwrap_or_default();
             for (who, times) in [("neighbour", neighbour), ("same sandbox", beside)] {

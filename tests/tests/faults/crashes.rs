@@ -3,9 +3,9 @@
 
 use std::process::Stdio;
 
-use doorward_tests::{Level, Tree};
+use doorward_tests::{Ledger, Level, Tree, alone};
 
-use crate::{alone, host::place, ledger::Ledger};
+use crate::host::place;
 
 /// At level `root`; a tenth of it at each other.
 fn cycles() -> u32 {

@@ -8,12 +8,10 @@ use std::{
     time::Duration,
 };
 
-use doorward_tests::{Level, Tree, built};
+use doorward_tests::{Ledger, Level, Tree, alone, built};
 
 use crate::{
-    alone,
     host::{PROGRAM, command, finish, place, start},
-    ledger::Ledger,
     steps::{Course, Deed, Place, Watched, held, traced},
 };
 

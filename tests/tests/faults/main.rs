@@ -17,23 +17,9 @@
 mod crashes;
 mod host;
 mod kill;
-mod ledger;
 mod neighbours;
 mod oracle;
 mod refused;
 mod scarce;
 mod steps;
 mod stopped;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use nix::sched::{CloneFlags, unshare};
-
-/// The ledger counts what belongs to this process, so that one test runs at a time, in
-/// namespaces where nobody else makes sockets and System V objects.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC).unwrap();
-    guard
-}

@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use doorward_tests::{Level, Tree, doorward};
+use doorward_tests::{Ledger, Level, Tree, alone, doorward};
 
-use crate::{alone, host::place, ledger::Ledger};
+use crate::host::place;
 
 const HONEST: usize = 100;
 const ROUNDS: &str = "100";

@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use doorward_tests::{Level, Tree};
+use doorward_tests::{Ledger, Level, Tree, alone};
 use nix::mount::{MsFlags, mount, umount};
 
-use crate::{alone, host::place, ledger::Ledger};
+use crate::host::place;
 
 /// Whether the ledger tells before and after apart, and is content when all is taken back.
 fn sees(what: &str, tree: &Tree, leave: impl FnOnce() -> Box<dyn FnOnce()>) {

@@ -3,14 +3,12 @@
 
 use std::fmt::Write as _;
 
-use doorward_tests::Level;
+use doorward_tests::{Ledger, Level, alone};
 use nix::{errno::Errno, libc};
 
 use crate::{
-    alone,
     host::{PROGRAM, finish, place, start},
     kill::{steps, stride, with},
-    ledger::Ledger,
     steps::Deed,
 };
 

@@ -1,13 +1,9 @@
 //! Too few descriptors (Z-7), too little memory (Z-6), a full disk (Z-10).
 
-use doorward_tests::{Level, built, copied};
+use doorward_tests::{Ledger, Level, alone, built, copied};
 use nix::mount::{MsFlags, mount, umount};
 
-use crate::{
-    alone,
-    host::{PROGRAM, finish, place, start, start_built},
-    ledger::Ledger,
-};
+use crate::host::{PROGRAM, finish, place, start, start_built};
 
 /// Each bound of `what` (an option of ulimit): it goes well or fails with one sentence.
 fn bounded(what: &str, bounds: impl Iterator<Item = u32> + Clone) {

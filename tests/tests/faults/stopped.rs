@@ -3,17 +3,13 @@
 
 use std::{process::Child, time::Duration};
 
-use doorward_tests::{Level, below, control};
+use doorward_tests::{Ledger, Level, alone, below, control};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
-use crate::{
-    alone,
-    host::{finish, place, start, start_built},
-    ledger::Ledger,
-};
+use crate::host::{finish, place, start, start_built};
 
 /// Appends to a file, and tells whether each line is there once.
 const PROGRAM: &str = "n=0; while [ $n -lt 200 ]; do echo $n >> /tmp/file; n=$((n+1)); done; \

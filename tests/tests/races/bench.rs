@@ -29,25 +29,43 @@ impl Bench {
     pub(crate) fn new(level: Level) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let tree = Tree::new(level);
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/races/races.c");
-        let place = tempfile::tempdir().unwrap();
-        let built = place.path().join("races");
-        let mut command = Command::new("gcc");
-        command.args(["-O1", "-static", "-pthread", "-o"]);
-        let output = command.arg(&built).arg(source).output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{error}");
-        tree.program("races", std::fs::read(&built).unwrap());
         for name in ["in/file", "in/allowed/file", "rw/file", "rw/allowed/file"] {
             tree.file(name, "fine..");
         }
         for name in ["in/secret/file", "rw/secret/file"] {
             tree.file(name, "secret");
         }
-        Self {
+        let bench = Self {
             tree,
             _alone: alone,
-        }
+        };
+        bench.compile("races");
+        bench
+    }
+
+    /// Makes a program of `tests/programs/races`.
+    pub(crate) fn compile(&self, name: &str) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/races");
+        self.make(&source.join(name).with_extension("c"), name);
+    }
+
+    /// Makes a program that ends with this status.
+    pub(crate) fn ending(&self, name: &str, status: u8) {
+        let place = tempfile::tempdir().unwrap();
+        let source = place.path().join("program.c");
+        std::fs::write(&source, format!("int main(void) {{ return {status}; }}\n")).unwrap();
+        self.make(&source, name);
+    }
+
+    fn make(&self, source: &Path, name: &str) {
+        let place = tempfile::tempdir().unwrap();
+        let built = place.path().join("built");
+        let mut command = Command::new("gcc");
+        command.args(["-O1", "-static", "-pthread", "-o"]);
+        let output = command.arg(&built).arg(source).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{error}");
+        self.tree.program(name, std::fs::read(&built).unwrap());
     }
 
     fn run(&self, case: &str, attempts: &str, way: &str, name: &str) -> Run<'_> {

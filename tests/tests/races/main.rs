@@ -10,6 +10,8 @@
 )]
 
 mod bench;
+mod held;
 mod memory;
 mod names;
 mod processes;
+mod reused;

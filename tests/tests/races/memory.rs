@@ -1,4 +1,5 @@
-//! Argument memory and descriptor numbers that another thread changes (U-1, U-23).
+//! Argument memory and descriptor numbers that another thread or process changes (U-1, U-5,
+//! U-23, S-11).
 
 use doorward_tests::Level;
 
@@ -27,6 +28,29 @@ fn control_a_look_at_the_name_loses() {
         let told = bench.naive(&format!("string-{call}"), NAME);
         let lost = told.number("had") > 0 || bench.canaries() != before;
         assert!(lost, "{call}: {told:?}");
+    }
+}
+
+/// The same where another process writes: one of the same memory that is no thread (S-11), and
+/// one that shares a page (U-5).
+#[test]
+fn a_name_that_another_process_changes_never_leads_to_what_is_denied() {
+    let bench = Bench::new(Level::Root);
+    let before = bench.canaries();
+    for with in ["all", "page"] {
+        let told = bench.race(&format!("shared-{with}"), 100_000, NAME);
+        told.raced();
+        assert_eq!(told.number("had"), 0, "{with}");
+        assert_eq!(bench.canaries(), before, "{with}");
+    }
+}
+
+#[test]
+fn control_a_look_at_another_process_s_name_loses() {
+    let bench = Bench::new(Level::Root);
+    for with in ["all", "page"] {
+        let told = bench.naive_times(&format!("shared-{with}"), "50000", NAME);
+        assert!(told.number("had") > 0, "{with}: {told:?}");
     }
 }
 

@@ -9,7 +9,10 @@
 mod asker;
 mod caller;
 mod lane;
+mod lanes;
+mod report;
 mod serve;
 
 pub use lane::pair;
-pub use serve::{ApiError, ApiReport, serve};
+pub use report::ApiReport;
+pub use serve::{ApiError, serve};

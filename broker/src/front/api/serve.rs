@@ -8,7 +8,6 @@
 //! which lanes have records: there is none then that it could keep waiting.
 
 use std::{
-    collections::BTreeMap,
     os::fd::{BorrowedFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -36,9 +35,12 @@ use super::{
     asker::LaneAsker,
     caller::Caller,
     lane::{Served, pair},
+    lanes::Lanes,
+    report::ApiReport,
 };
 use crate::{
     audit::Entry,
+    control::{self, Defence},
     front::{
         Context,
         workers::{Slot, Workers},
@@ -46,10 +48,7 @@ use crate::{
     service::{Answer, Asker, Decision, Outcome, Patience},
     session::{Completed, Effect, Outgoing, Pins, Violation},
 };
-use serde::{Deserialize, Serialize};
 
-/// Lanes of one sandbox.
-const LANES: usize = 512;
 /// How long a request may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Records that the only lane may have read one after the other before `stop` is looked at.
@@ -71,46 +70,6 @@ pub enum ApiError {
     Thread,
 }
 
-/// What was served.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiReport {
-    /// Requests received.
-    pub served: u64,
-    /// Lanes that there were.
-    pub lanes: u64,
-    /// Lanes ended for a violation, by its name.
-    pub violations: BTreeMap<String, u64>,
-}
-
-impl ApiReport {
-    /// How many lanes were ended for a violation.
-    fn violated(&self) -> u64 {
-        let counts = self.violations.values();
-        counts.fold(0, |sum, count| sum.saturating_add(*count))
-    }
-
-    /// Says how many violations were counted, and not said one by one.
-    fn tell_rest(&self) {
-        let rest = self.violated().saturating_sub(SAID);
-        if rest > 0 {
-            tracing::warn!(count = rest, "further lanes were ended");
-        }
-    }
-
-    /// Adds what was served elsewhere.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.served = self.served.saturating_add(other.served);
-        self.lanes = self.lanes.saturating_add(other.lanes);
-        for (violation, count) in other.violations {
-            let sum = self.violations.entry(violation).or_default();
-            *sum = sum.saturating_add(count);
-        }
-    }
-}
-
-/// Violations that are said one by one: their cause is the sandboxee, and it has 512 lanes.
-const SAID: u64 = 3;
-
 /// A request on its way to a worker.
 struct Job {
     served: Arc<Served>,
@@ -126,24 +85,6 @@ struct Front {
     /// Held while a grant is delivered: nothing else is served until the broker's copy of
     /// it is closed.
     delivering: Mutex<()>,
-}
-
-/// The lanes that there are. Only the loop adds and removes them.
-#[derive(Default)]
-struct Lanes {
-    served: BTreeMap<u64, Arc<Served>>,
-    last: u64,
-}
-
-impl Lanes {
-    /// The lane, where there is but one and it is ready for more.
-    fn only(&self) -> Option<Arc<Served>> {
-        if self.served.len() > 1 {
-            return None;
-        }
-        let only = self.served.values().next()?;
-        only.is_armed().then(|| Arc::clone(only))
-    }
 }
 
 /// Serves the lanes of one sandbox, beginning with `first_lane`, until all of them are
@@ -330,15 +271,7 @@ impl Front {
     fn end(&self, served: &Served, violation: &Violation) {
         served.end();
         if *violation != Violation::Record(LaneError::Gone) {
-            let mut report = self.report();
-            if report.violated() < SAID {
-                tracing::warn!(%violation, "a lane was ended");
-            }
-            let count = report
-                .violations
-                .entry(violation.name().to_owned())
-                .or_default();
-            *count = count.saturating_add(1);
+            self.report().tell(violation);
         }
     }
 
@@ -451,8 +384,8 @@ impl Front {
             }
         };
         let patience = match slot {
-            Some(_) => Patience::Blocking,
-            None => Patience::Cached,
+            None if !control::is_off(Defence::WaitsElsewhere) => Patience::Cached,
+            _ => Patience::Blocking,
         };
         let decision = match self.context.services.perform(request, asker, patience) {
             Outcome::Done(decision) => decision,
@@ -529,7 +462,7 @@ impl Front {
         received: Instant,
     ) -> Result<(), Violation> {
         self.count();
-        let made = if lanes.served.len() >= LANES {
+        let made = if lanes.is_full() {
             Err(Errno::MFILE)
         } else {
             pair().and_then(|(ours, theirs)| self.add(lanes, ours).map(|()| theirs))

@@ -14,6 +14,7 @@ use doorward_protocol::Base;
 use rustix::{io::Errno, process::PidfdGetfdFlags};
 
 use crate::{
+    control::{self, Defence},
     front::{
         Starting,
         process::{Holds, Process},
@@ -43,6 +44,11 @@ pub(super) struct Waiting<'a> {
 /// A thread and what names it for good. Kept beyond its request, it is of use only while that
 /// very thread lives: its number is no other's until then, and the kernel says when it is gone.
 pub(super) type Last = Cell<Option<(i32, OwnedFd)>>;
+
+/// Whether the request of this id still stands, and with it the number of its asker.
+pub(super) fn stands(listener: BorrowedFd<'_>, id: u64) -> bool {
+    control::is_off(Defence::Revalidated) || notify::valid(listener, id)
+}
 
 impl Waiting<'_> {
     fn looked(&self) -> Process<'_> {
@@ -87,7 +93,7 @@ impl Waiting<'_> {
 
 impl Holds for Waiting<'_> {
     fn valid(&self) -> bool {
-        notify::valid(self.listener, self.id)
+        stands(self.listener, self.id)
     }
 }
 

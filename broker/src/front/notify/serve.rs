@@ -22,7 +22,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    asker::{Last, Waiting},
+    asker::{Last, Waiting, stands},
     memory::Memory,
     responder::{Continuable, Responder},
     seat::Seat,
@@ -234,7 +234,7 @@ impl Front {
             return responder.errno(Errno::SRCH);
         };
         let copied = Copied::of(call.name, notification.arguments, &memory);
-        if !notify::valid(self.listener.as_fd(), notification.id) {
+        if !stands(self.listener.as_fd(), notification.id) {
             return;
         }
         let copied = match copied {
@@ -273,6 +273,9 @@ impl Front {
         responder: Responder<'a>,
     ) -> Option<Responder<'a>> {
         let (slot, last, patience) = match by {
+            By::Serving(serving) if control::is_off(Defence::WaitsElsewhere) => {
+                (None, Some(&serving.last), Patience::Blocking)
+            }
             By::Serving(serving) => (None, Some(&serving.last), Patience::Cached),
             By::Worker(slot) => (Some(slot), None, Patience::Blocking),
         };

@@ -1,28 +1,47 @@
 //! What the system holds on behalf of this process: counted before and after.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use doorward_tests::{Tree, below, called};
-use nix::sys::{
-    prctl::set_child_subreaper,
-    wait::{WaitPidFlag, WaitStatus, waitpid},
+use nix::{
+    sched::{CloneFlags, unshare},
+    sys::{
+        prctl::set_child_subreaper,
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
 };
+
+use crate::{Tree, below, called};
 
 /// How long after an end something may still be there.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// All of it.
+/// The ledger counts what belongs to this process, so that one test runs at a time, in
+/// namespaces where nobody else makes sockets and System V objects.
+///
+/// # Panics
+/// When there are no namespaces to be had.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC).unwrap();
+    guard
+}
+
+/// All of it. What a broker holds while it lives is [`crate::Broker`]'s.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     /// Processes below this one, zombies too: what loses its parent comes here.
     processes: Vec<String>,
     descriptors: usize,
     mounts: usize,
-    groups: usize,
+    /// Control groups. Those that were left before may be removed meanwhile.
+    groups: BTreeSet<PathBuf>,
     files: Vec<PathBuf>,
     /// Of the network namespace that this test is in, listening, connected or neither.
     sockets: usize,
@@ -32,14 +51,18 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// As it is now, with what lies in the tree's temporary directory.
-    pub(crate) fn of(tree: &Tree) -> Self {
+    ///
+    /// # Panics
+    /// When the tree has none, or /proc cannot be read.
+    #[must_use]
+    pub fn of(tree: &Tree) -> Self {
         set_child_subreaper(true).unwrap();
         let own = std::process::id().cast_signed();
         let processes = below(own)
             .into_iter()
             .map(|pid| format!("{} {pid}", called(pid)));
-        let mut groups = 0;
-        count(Path::new("/sys/fs/cgroup"), &mut groups);
+        let mut groups = BTreeSet::new();
+        find(Path::new("/sys/fs/cgroup"), &mut groups);
         let left = fs::read_dir(tree.name("../temporary")).unwrap();
         Self {
             processes: processes.collect(),
@@ -55,17 +78,24 @@ impl Ledger {
         }
     }
 
-    /// Waits until all is as before; what differs after the deadline.
-    pub(crate) fn settles(&self, tree: &Tree) -> Result<(), String> {
+    /// Waits until all is as before.
+    ///
+    /// # Errors
+    /// What differs after the deadline.
+    pub fn settles(&self, tree: &Tree) -> Result<(), String> {
         self.settles_within(DEADLINE, tree)
     }
 
     /// As [`Self::settles`], after this time.
-    pub(crate) fn settles_within(&self, limit: Duration, tree: &Tree) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What differs after it.
+    pub fn settles_within(&self, limit: Duration, tree: &Tree) -> Result<(), String> {
         let end = Instant::now() + limit;
         loop {
             reap();
-            let now = Self::of(tree);
+            let mut now = Self::of(tree);
+            now.groups.extend(self.groups.iter().cloned());
             if now == *self {
                 return Ok(());
             }
@@ -90,11 +120,13 @@ fn lines(file: &str) -> usize {
     fs::read_to_string(file).unwrap().lines().count()
 }
 
-fn count(directory: &Path, found: &mut usize) {
+fn find(directory: &Path, found: &mut BTreeSet<PathBuf>) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            *found += usize::from(entry.file_name().to_string_lossy().contains("doorward"));
-            count(&entry.path(), found);
+            if entry.file_name().to_string_lossy().contains("doorward") {
+                found.insert(entry.path());
+            }
+            find(&entry.path(), found);
         }
     }
 }
