@@ -4,8 +4,6 @@
 
 mod attempts;
 mod decode;
-#[allow(unsafe_code, reason = "libpng is a C library")]
-mod sys;
 
 use std::{
     ffi::OsString,

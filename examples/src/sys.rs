@@ -1,4 +1,4 @@
-//! libpng's simplified reader over a descriptor. It returns errors instead of jumping.
+//! libpng's simplified reader. It returns errors instead of jumping.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
@@ -6,7 +6,7 @@ use std::{
     ptr,
 };
 
-use crate::decode::DecodeError;
+use crate::DecodeError;
 
 const VERSION: u32 = 1;
 /// Red, green, blue and opacity, a byte each.
@@ -28,6 +28,7 @@ struct Image {
 
 #[link(name = "png16")]
 unsafe extern "C" {
+    fn png_image_begin_read_from_file(image: *mut Image, name: *const c_char) -> c_int;
     fn png_image_begin_read_from_stdio(image: *mut Image, stream: *mut libc::FILE) -> c_int;
     fn png_image_finish_read(
         image: *mut Image,
@@ -68,12 +69,33 @@ impl Drop for Stream {
 pub(crate) struct Reader {
     /// libpng keeps this address from the beginning to the end of a picture.
     image: *mut Image,
-    stream: Stream,
+    /// What is read, where it was not opened by libpng, which closes it then.
+    stream: Option<Stream>,
 }
 
 impl Reader {
-    pub(crate) fn begin(file: OwnedFd) -> Result<Self, DecodeError> {
-        let stream = Stream::new(file)?;
+    /// Of the file of this name.
+    pub(crate) fn named(name: &CStr) -> Result<Self, DecodeError> {
+        let reader = Self::new(None);
+        // SAFETY: the image is initialised as png.h says and lives as long as the reader; the
+        // name is a C string.
+        let begun = unsafe { png_image_begin_read_from_file(reader.image, name.as_ptr()) };
+        reader.checked(begun)?;
+        Ok(reader)
+    }
+
+    /// Of a file that was opened.
+    pub(crate) fn of_file(file: OwnedFd) -> Result<Self, DecodeError> {
+        let reader = Self::new(Some(Stream::new(file)?));
+        let stream = reader.stream.as_ref().map_or(ptr::null_mut(), |one| one.0);
+        // SAFETY: the image is initialised as png.h says and, like the stream, lives as long
+        // as the reader.
+        let begun = unsafe { png_image_begin_read_from_stdio(reader.image, stream) };
+        reader.checked(begun)?;
+        Ok(reader)
+    }
+
+    fn new(stream: Option<Stream>) -> Self {
         let image = Box::into_raw(Box::new(Image {
             opaque: ptr::null_mut(),
             version: VERSION,
@@ -85,12 +107,7 @@ impl Reader {
             warning_or_error: 0,
             message: [0; 64],
         }));
-        let reader = Self { image, stream };
-        // SAFETY: the image is initialised as png.h says and, like the stream, lives as long
-        // as the reader.
-        let begun = unsafe { png_image_begin_read_from_stdio(image, reader.stream.0) };
-        reader.checked(begun)?;
-        Ok(reader)
+        Self { image, stream }
     }
 
     /// Width and height in points.
