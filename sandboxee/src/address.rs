@@ -85,13 +85,21 @@ impl Client {
         self.connect_to(Layout::unix(&[&[0], name]))
     }
 
-    fn connect_to(&mut self, layout: Result<Layout, Errno>) -> Result<OwnedFd, ClientError> {
-        let layout = layout.map_err(ClientError::Errno)?;
+    /// A connection to an address as connect(2) takes it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn connect_address(&mut self, address: &[u8]) -> Result<OwnedFd, ClientError> {
         let (_, socket) = self.granted(&Request::Connect {
             descriptor: -1,
-            address: layout.bytes.get(..layout.length).unwrap_or_default(),
+            address,
         })?;
         Ok(socket)
+    }
+
+    fn connect_to(&mut self, layout: Result<Layout, Errno>) -> Result<OwnedFd, ClientError> {
+        let layout = layout.map_err(ClientError::Errno)?;
+        self.connect_address(layout.bytes.get(..layout.length).unwrap_or_default())
     }
 }
 

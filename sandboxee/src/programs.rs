@@ -11,6 +11,20 @@ use crate::{At, Broken, Client, ClientError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Program(u32);
 
+impl Program {
+    /// The number that the broker knows it by.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The program of a number; [`Client::wait`] refuses one that there is not.
+    #[must_use]
+    pub fn from_number(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 impl Client {
     /// Starts a program, with these arguments after its name.
     ///

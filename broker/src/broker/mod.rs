@@ -302,7 +302,7 @@ fn serve(
         terminal: start.terminal,
         view: view.as_ref(),
         asked,
-        spawns: asked.api && !asked.trap && !workers && starts_programs(&policy),
+        spawns: asked.spawns() && !workers && starts_programs(&policy),
         others: &start.others,
         limits,
         prepared: false,
@@ -375,14 +375,15 @@ fn serve(
 }
 
 /// Which fronts a job gets: an entry what its policy says, a command notifications, since its
-/// loader opens files by system calls, and with `api` a lane besides.
+/// loader opens files by system calls, and with `api` a lane besides, on which it can make its
+/// calls trap once it runs.
 fn fronts(front: Front, job: &Job) -> Result<Asked, BrokerError> {
     let asked = |notify, api, trap| Asked { notify, api, trap };
     Ok(match (job, front) {
         // Its loader makes calls before anything can take them.
         (Job::Command { .. }, Front::Trap) => return Err(BrokerError::Front("trap")),
         (_, Front::Trap) => asked(false, true, true),
-        (Job::Command { .. }, Front::Api) => asked(true, true, false),
+        (Job::Command { .. }, Front::Api) => asked(true, true, true),
         (Job::Command { .. }, _) | (_, Front::Notify) => asked(true, false, false),
         (_, Front::Api) => asked(false, true, false),
         (_, Front::Auto) => asked(true, true, false),

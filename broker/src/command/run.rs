@@ -68,6 +68,8 @@ enum Front {
     Auto,
     /// Seccomp user notification.
     Notify,
+    /// The same, and a lane for programs that were written for it.
+    Api,
 }
 
 impl Run {
@@ -89,6 +91,7 @@ impl Run {
         policy.front = match self.front {
             Some(Front::Auto) => policy::Front::Auto,
             Some(Front::Notify) => policy::Front::Notify,
+            Some(Front::Api) => policy::Front::Api,
             None => policy.front,
         };
         let program = Program::Command(self.command);

@@ -41,7 +41,7 @@ pub(crate) struct Asked {
     pub(crate) notify: bool,
     /// On lanes.
     pub(crate) api: bool,
-    /// Its lanes serve the trap front.
+    /// On lanes, from a handler of its own: it may load filters under which its calls trap.
     pub(crate) trap: bool,
 }
 
@@ -49,10 +49,16 @@ impl Asked {
     /// What the log calls the front.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self { trap: true, .. } => "trap",
             Self { notify: true, .. } => "notify",
+            Self { trap: true, .. } => "trap",
             _ => "api",
         }
+    }
+
+    /// Whether it has a lane by which programs can be started: an entry whose calls trap
+    /// was given none.
+    pub(crate) fn spawns(self) -> bool {
+        self.api && (self.notify || !self.trap)
     }
 }
 

@@ -25,7 +25,9 @@ impl Entered {
             Some(table) => table,
             None => sys::make_table()?,
         };
-        lanes::begin_in(table, lane.into_raw_fd())?;
+        let lane = lanes::begin_in(table, lane)?;
+        // Whoever ends it knows its number.
+        let _kept = lane.into_raw_fd();
         Ok(Self(()))
     }
 

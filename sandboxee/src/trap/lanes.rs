@@ -6,14 +6,17 @@
 //! gets lanes of its own. A child that shares memory with its parent (vfork) finds a table of
 //! another process, and uses a lane for one operation only.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::{
+    os::fd::{AsRawFd, OwnedFd},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+};
 
 use doorward_protocol::{
     Operation, Reply, Request,
     frame::{encode_hello, encode_request},
     hello::{Hello, LaneFront},
 };
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::{
     reply,
@@ -169,30 +172,29 @@ pub(super) fn out_of_the_way(number: i32) -> Own {
     own
 }
 
-/// Makes the table, and begins to speak on the rendezvous.
-pub(super) fn begin(lane: i32) -> Result<(), Errno> {
+/// Makes the table, and begins to speak on the rendezvous. It stays the caller's, who keeps it
+/// open as long as anything may be asked.
+pub(super) fn begin(lane: OwnedFd) -> Result<OwnedFd, Errno> {
     begin_in(sys::make_table()?, lane)
 }
 
 /// Begins with a table that is empty.
-pub(super) fn begin_in(table: &Table, lane: i32) -> Result<(), Errno> {
+pub(super) fn begin_in(table: &Table, lane: OwnedFd) -> Result<OwnedFd, Errno> {
     let mut limit = [0_u64; 2];
     let files = u64::from(libc::RLIMIT_NOFILE);
     let room = sys::address_mut(&mut limit);
     call(libc::SYS_prlimit64, [0, files, 0, room, 0, 0])?;
     let [most, _] = limit;
-    let first = BASE.min(most / 2);
-    FIRST.store(u32::try_from(first).unwrap_or_default(), Ordering::Relaxed);
-    let own = moved(lane);
-    if let Err(errno) = greet(own.number, LaneFront::Api) {
-        close_number(own.number);
-        return Err(errno);
-    }
-    RENDEZVOUS.inode.store(own.inode, Ordering::Release);
-    let shared = holder(0, own.number);
+    let first = i32::try_from(BASE.min(most / 2)).unwrap_or_default();
+    FIRST.store(first.cast_unsigned(), Ordering::Relaxed);
+    let lane = fcntl_dupfd_cloexec(&lane, first).unwrap_or(lane);
+    let number = lane.as_raw_fd();
+    greet(number, LaneFront::Api)?;
+    RENDEZVOUS.inode.store(inode(number), Ordering::Release);
+    let shared = holder(0, number);
     RENDEZVOUS.holder.store(shared, Ordering::Release);
     table.process.store(process(), Ordering::Release);
-    Ok(())
+    Ok(lane)
 }
 
 /// The header of a message with one piece, as recvmsg(2) and sendmsg(2) have it.

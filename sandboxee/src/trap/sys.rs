@@ -259,6 +259,9 @@ pub(super) fn table() -> Option<&'static Table> {
 /// `EALREADY`, or what mmap(2) and madvise(2) meet.
 pub(super) fn make_table() -> Result<&'static Table, Errno> {
     const WIPE_ON_FORK: u64 = 18;
+    if table().is_some() {
+        return Err(Errno::ALREADY);
+    }
     let (at, length) = map::<Table>()?;
     call(libc::SYS_madvise, [at, length, WIPE_ON_FORK, 0, 0, 0])?;
     let pointer = std::ptr::with_exposed_provenance_mut(usize::try_from(at).unwrap_or_default());
