@@ -26,6 +26,11 @@
 #include <time.h>
 
 /*
+ A call that is served, as long as its method has not returned.
+ */
+typedef struct doorward_call doorward_call;
+
+/*
  A lane to the broker, of one thread at a time.
  */
 typedef struct doorward_client doorward_client;
@@ -40,6 +45,12 @@ typedef struct doorward_directory doorward_directory;
  Returns 0 to go on. It may not call longjmp(3).
  */
 typedef int (*doorward_each)(void *context, const char *name, unsigned char kind, uint64_t inode);
+
+/*
+ A method. `number` is its place in the interface of the host, from 0; what it returns is the
+ result, an `i32` there. It may not call longjmp(3) out of itself.
+ */
+typedef int32_t (*doorward_method)(void *context, doorward_call *call, uint16_t number);
 
 #ifdef __cplusplus
 extern "C" {
@@ -273,6 +284,41 @@ int doorward_spawn(doorward_client *client,
  has ended, with how in `status`, as wait(2) has it; 0 when it goes on.
  */
 int doorward_wait(doorward_client *client, int program, int milliseconds, int *status);
+
+/*
+ Serves the calls of a host until that is gone: the whole life of a worker. `socket` and
+ `arena` are what the host was made of (`Host::into_descriptors`) and are closed.
+
+ Returns 0 when the host is gone, -1 with errno when it does not keep to the protocol (EPROTO).
+ */
+int doorward_serve(int socket, int arena, doorward_method method, void *context);
+
+/*
+ The input of a call: a copy, valid until the method returns. NULL with errno where the host
+ states what is none.
+ */
+const uint8_t *doorward_input(doorward_call *call, size_t *length);
+
+/*
+ The arguments of a call as the protocol has them, valid until the method returns: numbers
+ little-endian without padding, texts behind their length of 8 bytes.
+ */
+const uint8_t *doorward_arguments(doorward_call *call, size_t *length);
+
+/*
+ How many bytes of output fit; 0 for NULL.
+ */
+size_t doorward_room(doorward_call *call);
+
+/*
+ Puts these bytes out, in place of what was put out before. ENOSPC where they do not fit.
+ */
+int doorward_output(doorward_call *call, const void* bytes, size_t length);
+
+/*
+ Whether the host has given the call up. What takes long looks now and then, and returns.
+ */
+bool doorward_is_cancelled(doorward_call *call);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -9,6 +9,7 @@ mod client;
 mod connect;
 mod looks;
 mod programs;
+mod worker;
 
 use std::{
     ffi::{OsStr, c_char, c_int, c_void},
@@ -24,6 +25,7 @@ pub use client::*;
 pub use connect::*;
 pub use looks::*;
 pub use programs::*;
+pub use worker::*;
 
 /// Bytes of the longest path, without its end.
 const LONGEST_PATH: usize = 4095;

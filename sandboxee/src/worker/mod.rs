@@ -92,6 +92,12 @@ impl Host {
         [self.socket.as_fd(), self.arena.as_fd()]
     }
 
+    /// The same, given away: the socket and the file of the arena.
+    #[must_use]
+    pub fn into_descriptors(self) -> [OwnedFd; 2] {
+        [self.socket, self.arena]
+    }
+
     /// Tells the host why nothing was started.
     pub fn failed(self, why: &str) {
         let mut buffer = [0; frame::HEADER + frame::LONGEST_FAILURE];

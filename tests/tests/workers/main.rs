@@ -41,6 +41,11 @@ fn workers_are_called_at_every_level() {
 }
 
 #[test]
+fn a_worker_in_c_serves_its_host_at_every_level() {
+    at(&Level::ALL, FRONTS, "c");
+}
+
+#[test]
 fn a_worker_reads_what_its_policy_names() {
     at(&Level::ALL, FRONTS, "reads");
 }

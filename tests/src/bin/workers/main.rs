@@ -11,6 +11,7 @@
     reason = "a harness fails its test by panicking"
 )]
 
+mod c;
 mod calls;
 mod confined;
 mod deaths;
@@ -29,14 +30,20 @@ use doorward_policy::{Expansion, Policy};
 use rogue::Rogues;
 
 const ENTRY: &str = "rogue";
+const C_ENTRY: &str = "decoder";
 /// Longer than any call takes that is expected to end.
 const LONG: Duration = Duration::from_secs(20);
+const PLAIN: Nest = Nest {
+    places: 4,
+    arena: 1 << 20,
+};
 
 /// A case by its name; it is told the front.
 type Case = (&'static str, fn(&str));
 
 const CASES: &[Case] = &[
     ("calls", calls::all),
+    ("c", c::all),
     ("reads", calls::reads),
     ("deaths", deaths::at_each_step),
     ("late", deaths::late),
@@ -55,10 +62,16 @@ const CASES: &[Case] = &[
 ];
 
 fn main() {
-    doorward::init(&[Entry {
-        name: ENTRY,
-        run: rogue::serve,
-    }]);
+    doorward::init(&[
+        Entry {
+            name: ENTRY,
+            run: rogue::serve,
+        },
+        Entry {
+            name: C_ENTRY,
+            run: c::serve,
+        },
+    ]);
     let mut words = std::env::args().skip(1);
     let case = words.next().expect("doorward-workers CASE FRONT");
     let front = words.next().unwrap_or_else(|| "api".to_owned());
@@ -73,12 +86,17 @@ fn zygote(front: &str, more: &str, nest: Nest) -> Result<Zygote, StartError> {
 
 /// What its workers run in.
 fn sandbox(front: &str, more: &str) -> Sandbox {
+    sandbox_of(ENTRY, front, more)
+}
+
+/// The same, with workers of this entry.
+fn sandbox_of(entry: &str, front: &str, more: &str) -> Sandbox {
     let text = format!("version = 1\nfront = \"{front}\"\n{more}");
     let expansion = Expansion::of_process(rustix::process::getuid().as_raw());
     let loaded = Policy::parse(&text, "workers.toml", Path::new("/"), &expansion);
     let policy = loaded.unwrap_or_else(|errors| panic!("{errors}")).policy;
     let program = Program::Entry {
-        name: ENTRY.to_owned(),
+        name: entry.to_owned(),
         arguments: Vec::new(),
     };
     Sandbox::new(Arc::new(policy), program)
@@ -86,11 +104,7 @@ fn sandbox(front: &str, more: &str) -> Sandbox {
 
 /// The plain one.
 fn plain(front: &str) -> Zygote {
-    let nest = Nest {
-        places: 4,
-        arena: 1 << 20,
-    };
-    zygote(front, "", nest).unwrap()
+    zygote(front, "", PLAIN).unwrap()
 }
 
 fn rogue(zygote: &Zygote) -> Rogues<Worker> {
