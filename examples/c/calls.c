@@ -45,6 +45,21 @@ static int can_fopen(const char *path)
     return first != EOF;
 }
 
+/* Whether a file that is open has the status of its name. Its owner may be one that this user
+ * namespace has no number for. */
+static int same_status(const char *path)
+{
+    struct stat named, opened;
+    int file = open(path, O_RDONLY);
+    if (file < 0)
+        return 0;
+    int told = stat(path, &named) == 0 && fstat(file, &opened) == 0;
+    close(file);
+    return told && named.st_ino == opened.st_ino && named.st_size == opened.st_size
+        && named.st_mode == opened.st_mode && named.st_uid == opened.st_uid
+        && named.st_gid == opened.st_gid;
+}
+
 static int can_open(doorward_client *client, const doorward_directory *at, const char *path)
 {
     char byte;
@@ -125,6 +140,7 @@ int main(int count, char **words)
     /* By the calls that programs make anyway: they trap from here on. */
     need("the trap front is entered", doorward_enter() == 0);
     need("fopen of what is granted goes on", can_fopen(granted));
+    need("a file has one status", same_status(granted) && same_status("/etc/ld.so.cache"));
     errno = 0;
     tell("fopen of what is not still is EACCES", !can_fopen(denied) && errno == EACCES);
     tell("to be started anew is EACCES now", !can_exec(words[0]) && errno == EACCES);

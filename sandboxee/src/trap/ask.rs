@@ -1,7 +1,7 @@
 //! One call of the operation table: copied, asked, answered.
 
 use doorward_protocol::{
-    Reply, Request,
+    Base, Reply, Request,
     frame::encode_request,
     row::Row,
     syscall::{Copied, decode},
@@ -14,6 +14,7 @@ use super::{
     memory::Copying,
     reply,
     slot::{Kept, Room},
+    status::Status,
     sys::Trapped,
 };
 
@@ -28,11 +29,18 @@ pub(super) fn ask(name: &str, trapped: &Trapped) -> Result<u64, Errno> {
         let Room { one, two, frame } = room;
         let copying = Copying::new(pipe, one, two);
         let copied = Copied::of(name, trapped.arguments, &copying)?;
+        // None that traps owns anything: it is forgotten, so that no code that frees is reached.
         let request = decode(name, &copied)?;
+        if name == "newfstatat"
+            && let Some(status) = of_descriptor(&request)
+        {
+            std::mem::forget(request);
+            let [_, _, address, ..] = trapped.arguments;
+            return pipe.copy_out(address, status.bytes()).map(|()| 0);
+        }
         let row = request.operation().row();
         let close_on_exec = is_close_on_exec(&request);
         let encoded = encode_request(frame, *id, &request);
-        // None that traps owns anything; no code that frees is to be reached from here.
         std::mem::forget(request);
         let length = encoded.map_err(|_| Errno::NAMETOOLONG)?;
         let own = std::mem::replace(id, id.wrapping_add(1));
@@ -106,6 +114,23 @@ impl Asked {
             }
         }
     }
+}
+
+/// Where the status of an open file is asked for, as fstat(3) of C libraries does, the kernel's
+/// answer: that call takes a number and no path, and so does not trap. None where it has none, or
+/// not the one that the broker would give: users that a user namespace does not know are shown as
+/// another.
+fn of_descriptor(request: &Request<'_>) -> Option<Status> {
+    let Request::Stat { path, .. } = request else {
+        return None;
+    };
+    let Base::Descriptor(number) = path.base else {
+        return None;
+    };
+    if !path.bytes.is_empty() {
+        return None;
+    }
+    Status::of(number).filter(Status::is_mapped)
 }
 
 fn is_close_on_exec(request: &Request<'_>) -> bool {

@@ -21,6 +21,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use super::{
     reply,
     slot::{Kept, Own, Room},
+    status::Status,
     sys::{self, Mapped, call},
     table::{SLOTS, Table},
 };
@@ -75,12 +76,7 @@ fn holder(process: u32, number: i32) -> u64 {
 }
 
 fn inode(number: i32) -> u64 {
-    let mut status = [0_u64; 18];
-    let room = sys::address_mut(&mut status);
-    match call(libc::SYS_fstat, [signed(number), room, 0, 0, 0, 0]) {
-        Ok(_) => status.get(1).copied().unwrap_or_default(),
-        Err(_) => 0,
-    }
+    Status::of(number).map_or(0, |status| status.inode())
 }
 
 /// Whether it still is what it was.

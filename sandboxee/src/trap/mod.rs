@@ -21,6 +21,7 @@ mod mask;
 mod memory;
 mod reply;
 mod slot;
+mod status;
 #[allow(unsafe_code, reason = "the one module of the trap front that may")]
 mod sys;
 mod table;
