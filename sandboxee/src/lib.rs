@@ -30,6 +30,9 @@ mod restrict;
 mod sys;
 #[cfg(target_arch = "x86_64")]
 pub mod trap;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "no_trap.rs"]
+pub mod trap;
 pub mod worker;
 
 pub use client::{Client, LANE};

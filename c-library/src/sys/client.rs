@@ -5,7 +5,7 @@ use std::{
     os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 
-use doorward_sandboxee::ClientError;
+use doorward_sandboxee::{ClientError, trap};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use super::{Client, Text, given};
@@ -45,10 +45,7 @@ fn greeted(lane: OwnedFd) -> Result<Box<Client>, ClientError> {
 /// when it was tried with a lane before, ENOSYS on other machines than x86-64.
 #[unsafe(no_mangle)]
 pub extern "C" fn doorward_enter() -> c_int {
-    #[cfg(target_arch = "x86_64")]
-    let enter = |lane| doorward_sandboxee::trap::enter(lane).map_err(ClientError::Errno);
-    #[cfg(not(target_arch = "x86_64"))]
-    let enter = |_| Err(ClientError::Errno(Errno::NOSYS));
+    let enter = |lane| trap::enter(lane).map_err(ClientError::Errno);
     done(|| enter(first::another_lane()?))
 }
 

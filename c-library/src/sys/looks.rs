@@ -135,7 +135,7 @@ fn status_of(told: &FileStat) -> libc::stat {
     status.st_gid = told.group;
     status.st_rdev = libc::makedev(told.special_major, told.special_minor);
     status.st_size = told.size.cast_signed();
-    status.st_blksize = told.block_size.into();
+    status.st_blksize = told.block_size.cast_signed().into();
     status.st_blocks = told.blocks.cast_signed();
     (status.st_atime, status.st_atime_nsec) = (told.accessed.0, told.accessed.1.into());
     (status.st_mtime, status.st_mtime_nsec) = (told.modified.0, told.modified.1.into());

@@ -264,11 +264,12 @@ fn further_filter(_: &Attacker) -> Attempt {
 }
 
 fn process_settings(_: &Attacker) -> Attempt {
+    const SPECULATION: i32 = 53;
     const USER_DISPATCH: i32 = 59;
     let set = |option: i32, value: u64| sys::call(libc::SYS_prctl, &[bits(option), value, 0, 0, 0]);
     Attempt::best([
         set(libc::PR_SET_TIMING, 0),
-        set(libc::PR_SET_SPECULATION_CTRL, 0),
+        set(SPECULATION, 0),
         set(libc::PR_SET_SECUREBITS, 0),
         set(libc::PR_SET_MM, 0),
         set(USER_DISPATCH, 0),
