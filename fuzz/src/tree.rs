@@ -89,6 +89,7 @@ impl Tree {
             services: Arc::new(services.unwrap()),
             audit: Arc::default(),
             starting: None,
+            rendezvous: false,
         }
     }
 

@@ -29,6 +29,21 @@ pub enum CodecError {
     Trailing(usize),
 }
 
+/// A message does not fit. Unlike a [`CodecError`] it owns nothing, so that whoever may not free
+/// can meet it.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+#[error("the message does not fit in {limit} bytes")]
+pub struct TooLong {
+    /// The limit in bytes.
+    pub limit: usize,
+}
+
+impl From<TooLong> for CodecError {
+    fn from(TooLong { limit }: TooLong) -> Self {
+        Self::TooLong { limit }
+    }
+}
+
 const CONFIGURATION: Configuration<LittleEndian, Fixint, Limit<MESSAGE_LIMIT>> =
     bincode::config::standard()
         .with_little_endian()
@@ -52,14 +67,18 @@ pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], limit: usize) -> Result<T
     }
 }
 
-/// Encodes into `buffer` and returns how many bytes were used; allocates nothing.
+/// Encodes into `buffer` and returns how many bytes were used; neither allocates nor frees.
 ///
 /// # Errors
-/// [`CodecError::TooLong`] when it does not fit.
-pub fn encode<T: Serialize>(value: &T, buffer: &mut [u8]) -> Result<usize, CodecError> {
+/// [`TooLong`] when it does not fit.
+pub fn encode<T: Serialize>(value: &T, buffer: &mut [u8]) -> Result<usize, TooLong> {
     let limit = buffer.len();
-    bincode::serde::encode_into_slice(value, buffer, CONFIGURATION)
-        .map_err(|_| CodecError::TooLong { limit })
+    let encoded = bincode::serde::encode_into_slice(value, buffer, CONFIGURATION);
+    encoded.map_err(|error| {
+        // Only errors of values that refuse to be encoded own anything; ours do not refuse.
+        std::mem::forget(error);
+        TooLong { limit }
+    })
 }
 
 /// Encodes into a fresh vector, for messages between our own trusted processes, without a limit.

@@ -5,7 +5,7 @@
 //! the body is looked at, and nothing is kept of a frame that is refused.
 
 use crate::{
-    codec::{self, CodecError},
+    codec::{self, CodecError, TooLong},
     hello::{HELLO_LIMIT, Hello, Welcome},
     operation::{LONGEST_REPLY, LONGEST_REQUEST, Operation},
     reply::Reply,
@@ -236,8 +236,8 @@ fn frame(
     header: Header,
     limit: usize,
     value: &impl serde::Serialize,
-) -> Result<usize, CodecError> {
-    let too_long = CodecError::TooLong { limit };
+) -> Result<usize, TooLong> {
+    let too_long = TooLong { limit };
     let Some((head, body)) = buffer.split_first_chunk_mut::<HEADER>() else {
         return Err(too_long);
     };
@@ -257,12 +257,8 @@ fn frame(
 /// Writes the frame of a request into `buffer`, and returns its length; allocates nothing.
 ///
 /// # Errors
-/// [`CodecError::TooLong`] when it exceeds the buffer or the limit of its row.
-pub fn encode_request(
-    buffer: &mut [u8],
-    id: u32,
-    request: &Request<'_>,
-) -> Result<usize, CodecError> {
+/// [`TooLong`] when it exceeds the buffer or the limit of its row.
+pub fn encode_request(buffer: &mut [u8], id: u32, request: &Request<'_>) -> Result<usize, TooLong> {
     let row = request.operation().row();
     let header = Header {
         code: row.operation.code(),
@@ -276,13 +272,13 @@ pub fn encode_request(
 /// Writes the frame of a reply into `buffer`, and returns its length; allocates nothing.
 ///
 /// # Errors
-/// [`CodecError::TooLong`] when it exceeds the buffer or the limit of its row.
+/// [`TooLong`] when it exceeds the buffer or the limit of its row.
 pub fn encode_reply(
     buffer: &mut [u8],
     operation: Operation,
     id: u32,
     reply: &Reply<'_>,
-) -> Result<usize, CodecError> {
+) -> Result<usize, TooLong> {
     let header = Header {
         code: operation.code(),
         descriptors: reply.descriptors(),
@@ -302,15 +298,15 @@ const FIRST: Header = Header {
 /// Writes the frame of a hello into `buffer`, and returns its length.
 ///
 /// # Errors
-/// [`CodecError::TooLong`] when it exceeds the buffer.
-pub fn encode_hello(buffer: &mut [u8], hello: &Hello) -> Result<usize, CodecError> {
+/// [`TooLong`] when it exceeds the buffer.
+pub fn encode_hello(buffer: &mut [u8], hello: &Hello) -> Result<usize, TooLong> {
     frame(buffer, FIRST, HELLO_LIMIT, hello)
 }
 
 /// Writes the frame of a welcome into `buffer`, and returns its length.
 ///
 /// # Errors
-/// [`CodecError::TooLong`] when it exceeds the buffer.
-pub fn encode_welcome(buffer: &mut [u8], welcome: &Welcome) -> Result<usize, CodecError> {
+/// [`TooLong`] when it exceeds the buffer.
+pub fn encode_welcome(buffer: &mut [u8], welcome: &Welcome) -> Result<usize, TooLong> {
     frame(buffer, FIRST, HELLO_LIMIT, welcome)
 }

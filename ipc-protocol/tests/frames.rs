@@ -12,7 +12,7 @@ mod samples;
 
 use doorward_protocol::{
     Operation, Reply, Request,
-    codec::CodecError,
+    codec::{CodecError, TooLong},
     frame::{
         FrameError, HEADER, Incoming, LONGEST_REPLY_FRAME, LONGEST_REQUEST_FRAME, decode_reply,
         decode_request, decode_welcome, encode_hello, encode_reply, encode_request, encode_welcome,
@@ -186,7 +186,7 @@ fn a_body_is_as_long_as_its_row_allows_and_not_longer() {
     assert_eq!(longest.len(), HEADER + limit);
     assert!(decode_request(&longest, 0).is_ok());
     let more = vec![b'x'; limit - empty + 1];
-    assert_eq!(frame_of(&more), Err(CodecError::TooLong { limit }));
+    assert_eq!(frame_of(&more), Err(TooLong { limit }));
     // A peer that does not obey: the same body, one byte longer throughout.
     longest.push(b'x');
     longest[8..12].copy_from_slice(&u32::try_from(limit + 1).unwrap().to_le_bytes());
@@ -301,7 +301,7 @@ fn no_frame_is_written_where_its_header_or_body_has_no_room() {
         let mut buffer = vec![0; room];
         let written = encode_request(&mut buffer, 1, &asked);
         assert!(
-            matches!(written, Err(CodecError::TooLong { .. })),
+            matches!(written, Err(TooLong { .. })),
             "{room}: {written:?}"
         );
     }

@@ -12,6 +12,7 @@ use std::{
 
 use doorward_protocol::{
     Reply, Request,
+    codec::CodecError,
     frame::{self, LONGEST_REPLY_FRAME, LONGEST_REQUEST_FRAME},
     hello::{Hello, LaneFront, VERSION, Welcome},
     lane::{Lane, LaneError, Received},
@@ -71,8 +72,10 @@ impl Client {
         let _bounded = lane.set_patience(PATIENCE);
         let mut outgoing = vec![0; LONGEST_REQUEST_FRAME].into_boxed_slice();
         let mut incoming = vec![0; LONGEST_REPLY_FRAME].into_boxed_slice();
-        let length = frame::encode_hello(&mut outgoing, &Hello::new(LaneFront::Api))
-            .map_err(|error| ClientError::Protocol(Broken::Frame(error.into())))?;
+        let length =
+            frame::encode_hello(&mut outgoing, &Hello::new(LaneFront::Api)).map_err(|error| {
+                ClientError::Protocol(Broken::Frame(CodecError::from(error).into()))
+            })?;
         let mut polling = Polling::default();
         let received = exchange(&lane, &mut polling, outgoing.get(..length), &mut incoming)?;
         let record = incoming.get(..received.length).unwrap_or_default();

@@ -360,6 +360,7 @@ fn serve(
         services,
         audit: Arc::new(log),
         starting: None,
+        rendezvous: asked.trap,
     };
     let served = supervise::Session {
         control,

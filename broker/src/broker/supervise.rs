@@ -132,6 +132,7 @@ impl Session<'_> {
                 services: services.ok_or(Errno::AGAIN)?,
                 audit: Arc::clone(&audit),
                 starting: Some(Arc::new(Starting::new(spawned.name))),
+                rendezvous: false,
             };
             fronts.serve(spawned.listener, context, Arc::clone(&stopped))
         }));

@@ -28,6 +28,8 @@ pub struct Context {
     pub audit: Arc<Log>,
     /// The program that a typed spawn is about to start, in the front that serves it.
     pub starting: Option<Arc<Starting>>,
+    /// Whether the first lane is one that many processes share to get theirs, as for `trap`.
+    pub rendezvous: bool,
 }
 
 impl Context {

@@ -2,7 +2,7 @@
 
 use doorward_protocol::{
     Base, FileStat, Operation, Reply, Request,
-    codec::CodecError,
+    codec::TooLong,
     frame::{self, FrameError, LONGEST_REQUEST_FRAME},
     hello::{Hello, LaneFront, VERSION, Welcome},
     lane::LaneError,
@@ -292,7 +292,6 @@ fn a_session_is_fresh_until_the_hello_and_not_ready_after_its_end() {
 /// Counts and records tell violations apart by these names.
 #[test]
 fn violations_are_told_apart_by_their_names() {
-    let codec = || CodecError::Trailing(1);
     let all = [
         Violation::Frame(FrameError::UnknownCode(1)),
         Violation::Record(LaneError::Gone),
@@ -301,7 +300,7 @@ fn violations_are_told_apart_by_their_names() {
         Violation::Magic,
         Violation::Version(2),
         Violation::Size(1),
-        Violation::Reply(codec()),
+        Violation::Reply(TooLong { limit: 1 }),
         Violation::OtherFront("getcwd"),
         Violation::RepeatedId(1),
         Violation::TooMany,

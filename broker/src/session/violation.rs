@@ -1,6 +1,6 @@
 //! Why a session ends.
 
-use doorward_protocol::{codec::CodecError, frame::FrameError, lane::LaneError};
+use doorward_protocol::{codec::TooLong, frame::FrameError, lane::LaneError};
 
 /// What a client did that no client of this protocol does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum Violation {
     Size(u32),
     /// The welcome does not fit its frame.
     #[error("the welcome cannot be sent")]
-    Reply(#[source] CodecError),
+    Reply(#[source] TooLong),
     /// A hello by a process that the kernel does not name.
     #[error("the process that asks by trap is not known; the kernel tells it since Linux 6.5")]
     Unnamed,

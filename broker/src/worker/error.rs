@@ -3,7 +3,10 @@
 use std::process::ExitStatus;
 
 use doorward_protocol::{
-    arena::ArenaError, call::CallFrameError, codec::CodecError, lane::LaneError,
+    arena::ArenaError,
+    call::CallFrameError,
+    codec::{CodecError, TooLong},
+    lane::LaneError,
 };
 use rustix::io::Errno;
 
@@ -44,7 +47,7 @@ pub enum Breach {
     Question(#[source] CodecError),
     /// The host's answer does not fit a frame.
     #[error("the answer to its question is too long")]
-    Answer(#[source] CodecError),
+    Answer(#[source] TooLong),
     /// It does not take what it is sent.
     #[error("it does not read what it is sent")]
     NotReading,
@@ -76,7 +79,7 @@ impl std::fmt::Display for Death {
 pub enum CallError {
     /// The arguments do not fit a frame.
     #[error("the arguments are too long; give what is large as input")]
-    Arguments(#[source] CodecError),
+    Arguments(#[source] TooLong),
     /// The input does not fit the arena.
     #[error(
         "the input of {length} bytes does not fit the arena; make that larger than {size} bytes"

@@ -70,6 +70,7 @@ impl Bench {
             services: Arc::new(services),
             audit: Arc::default(),
             starting: None,
+            rendezvous: false,
         };
         let (ours, theirs) = api::pair().unwrap();
         let (stopped, stop) = rustix::pipe::pipe().unwrap();

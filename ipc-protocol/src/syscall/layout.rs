@@ -33,7 +33,9 @@ impl Layout {
     fn put(mut self, value: &[u8]) -> Self {
         let end = self.0.length.saturating_add(value.len());
         if let Some(room) = self.0.bytes.get_mut(self.0.length..end) {
-            room.copy_from_slice(value);
+            for (place, byte) in room.iter_mut().zip(value) {
+                *place = *byte;
+            }
             self.0.length = end;
         }
         self

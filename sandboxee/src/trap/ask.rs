@@ -1,5 +1,7 @@
 //! One call of the operation table: copied, asked, answered.
 
+use std::mem::ManuallyDrop;
+
 use doorward_protocol::{
     Base, Reply, Request,
     frame::encode_request,
@@ -10,8 +12,9 @@ use rustix::io::Errno;
 
 use super::{
     answer,
-    lanes::{self, Received},
+    lanes::{self, Needs},
     memory::Copying,
+    record::{self, Received},
     reply,
     slot::{Kept, Room},
     status::Status,
@@ -23,29 +26,26 @@ use super::{
 /// # Errors
 /// What the call fails with.
 pub(super) fn ask(name: &str, trapped: &Trapped) -> Result<u64, Errno> {
-    lanes::with(|kept, room| {
+    lanes::with(Needs::PipeAndLane, |kept, room| {
         let Kept { lane, pipe, id } = kept;
-        pipe.prepare()?;
         let Room { one, two, frame } = room;
         let copying = Copying::new(pipe, one, two);
         let copied = Copied::of(name, trapped.arguments, &copying)?;
-        // None that traps owns anything: it is forgotten, so that no code that frees is reached.
-        let request = decode(name, &copied)?;
+        // None that traps owns anything; no code that frees is to be reached from here.
+        let request = ManuallyDrop::new(decode(name, &copied)?);
         if name == "newfstatat"
             && let Some(status) = of_descriptor(&request)
         {
-            std::mem::forget(request);
             let [_, _, address, ..] = trapped.arguments;
             return pipe.copy_out(address, status.bytes()).map(|()| 0);
         }
         let row = request.operation().row();
         let close_on_exec = is_close_on_exec(&request);
         let encoded = encode_request(frame, *id, &request);
-        std::mem::forget(request);
         let length = encoded.map_err(|_| Errno::NAMETOOLONG)?;
         let own = std::mem::replace(id, id.wrapping_add(1));
         let asked = Asked {
-            lane: lanes::ready(lane)?,
+            lane: lane.number,
             row,
             flags: if close_on_exec {
                 libc::MSG_CMSG_CLOEXEC
@@ -55,6 +55,8 @@ pub(super) fn ask(name: &str, trapped: &Trapped) -> Result<u64, Errno> {
         };
         let received = match asked.exchange(frame, length) {
             Ok(received) => received,
+            // The reply is taken, so the lane goes on.
+            Err(Errno::MFILE) => return Err(Errno::MFILE),
             Err(errno) => {
                 lanes::give_up(lane);
                 return Err(match errno {
@@ -67,7 +69,7 @@ pub(super) fn ask(name: &str, trapped: &Trapped) -> Result<u64, Errno> {
         let descriptor = received.descriptor;
         let told = reply::decode(record, descriptor.is_some(), row.operation, own);
         match (told, descriptor) {
-            (Ok(Reply::Errno(errno)), _) => Err(Errno::from_raw_os_error(errno)),
+            (Ok(Reply::Errno(errno)), _) => Err(reply::errno(errno)),
             (Ok(Reply::Descriptor { .. }), Some(number)) => Ok(u64::from(number.cast_unsigned())),
             (Ok(reply), _) => answer::put(name, &reply, trapped, pipe, copied.one),
             (Err(errno), descriptor) => {
@@ -94,17 +96,18 @@ impl Asked {
     /// what does wait long, as it would natively; what is answered soon is waited for.
     fn exchange(&self, frame: &mut [u8], length: usize) -> Result<Received, Errno> {
         loop {
-            match lanes::send(self.lane, frame.get(..length).unwrap_or_default()) {
+            match record::send(self.lane, frame.get(..length).unwrap_or_default()) {
                 Err(Errno::INTR) => {}
                 sent => break sent?,
             }
         }
         loop {
-            match lanes::receive(self.lane, frame, self.flags) {
+            match record::receive(self.lane, frame, self.flags) {
                 Err(Errno::INTR) if self.row.may_block => {
-                    lanes::wait(self.lane, SOON);
+                    let mut left = SOON;
+                    record::wait(self.lane, &mut left);
                     let now = self.flags | libc::MSG_DONTWAIT;
-                    return match lanes::receive(self.lane, frame, now) {
+                    return match record::receive(self.lane, frame, now) {
                         Err(_) => Err(Errno::INTR),
                         received => received,
                     };

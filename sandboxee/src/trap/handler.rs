@@ -6,7 +6,9 @@ use rustix::io::Errno;
 use syscalls::x86_64::Sysno;
 
 use super::{
-    ask, lanes, mask,
+    ask,
+    control::{Promise, holds},
+    lanes, mask,
     sys::{self, Action, Stack, Trapped, call},
 };
 
@@ -51,6 +53,9 @@ pub(super) fn stray() {
 /// # Errors
 /// What the call fails with.
 pub(super) fn handle(trapped: &mut Trapped) -> Result<u64, Errno> {
+    if !holds(Promise::NoAllocation) {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(64)));
+    }
     if let Some(done) = mask::handle(trapped) {
         return done;
     }

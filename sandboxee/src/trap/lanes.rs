@@ -19,6 +19,8 @@ use doorward_protocol::{
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::{
+    control::{Promise, holds},
+    record::{Received, receive, receive_all, send_all, wait},
     reply,
     slot::{Kept, Own, Room},
     status::Status,
@@ -28,6 +30,11 @@ use super::{
 
 /// Descriptors that may be ours at a time: three a slot, and those of single operations.
 const OWNED: usize = SLOTS * 3 + 64;
+/// Slots that are made ready at the start, so that at the limit of descriptors a call and one of a
+/// signal's handler in its midst go on.
+const READY: usize = 2;
+/// Nanoseconds after which a lane is asked for again; each time they double.
+const PATIENCE: i64 = 1_000_000_000;
 /// Where ours begin, if the limit of descriptors lets them.
 const BASE: u64 = 960;
 
@@ -50,7 +57,8 @@ static RENDEZVOUS: Entry = Entry {
 };
 static FIRST: AtomicU32 = AtomicU32::new(0);
 
-fn signed(number: i32) -> u64 {
+/// A number as an argument of a call.
+pub(super) fn signed(number: i32) -> u64 {
     u64::from(number.cast_unsigned())
 }
 
@@ -171,7 +179,10 @@ pub(super) fn out_of_the_way(number: i32) -> Own {
 /// Makes the table, and begins to speak on the rendezvous. It stays the caller's, who keeps it
 /// open as long as anything may be asked.
 pub(super) fn begin(lane: OwnedFd) -> Result<OwnedFd, Errno> {
-    begin_in(sys::make_table()?, lane)
+    let table = sys::make_table()?;
+    let lane = begin_in(table, lane)?;
+    make_ready(table)?;
+    Ok(lane)
 }
 
 /// Begins with a table that is empty.
@@ -193,115 +204,6 @@ pub(super) fn begin_in(table: &Table, lane: OwnedFd) -> Result<OwnedFd, Errno> {
     Ok(lane)
 }
 
-/// The header of a message with one piece, as recvmsg(2) and sendmsg(2) have it.
-#[derive(Debug, Default)]
-#[repr(C)]
-struct Header {
-    name: u64,
-    name_length: u64,
-    vector: u64,
-    vector_length: u64,
-    control: u64,
-    control_length: u64,
-    flags: u64,
-}
-
-/// A control message with one descriptor.
-#[derive(Debug, Default)]
-#[repr(C, align(8))]
-struct Rights {
-    length: u64,
-    level: i32,
-    kind: i32,
-    number: i32,
-    spare: i32,
-}
-
-/// Sends one record.
-///
-/// # Errors
-/// The kernel's; `EINTR` where nothing was sent.
-pub(super) fn send(lane: i32, record: &[u8]) -> Result<(), Errno> {
-    let length = u64::try_from(record.len()).unwrap_or_default();
-    let vector = [sys::address(record), length];
-    let header = Header {
-        vector: sys::address(&vector),
-        vector_length: 1,
-        ..Header::default()
-    };
-    let flags = signed(libc::MSG_NOSIGNAL);
-    let arguments = [signed(lane), sys::address(&header), flags, 0, 0, 0];
-    call(libc::SYS_sendmsg, arguments).map(drop)
-}
-
-/// A record that came.
-#[derive(Debug)]
-pub(super) struct Received {
-    pub(super) length: usize,
-    pub(super) descriptor: Option<i32>,
-}
-
-/// Receives one record.
-///
-/// # Errors
-/// `EINTR` when a signal was handled meanwhile, `EPIPE` when the broker is gone, `EIO` for
-/// what is no record of a broker's.
-pub(super) fn receive(lane: i32, into: &mut [u8], flags: i32) -> Result<Received, Errno> {
-    let length = u64::try_from(into.len()).unwrap_or_default();
-    let vector = [sys::address_mut(into), length];
-    let mut rights = Rights::default();
-    let mut header = Header {
-        vector: sys::address(&vector),
-        vector_length: 1,
-        control: sys::address_mut(&mut rights),
-        control_length: 20,
-        ..Header::default()
-    };
-    let pointer = sys::address_mut(&mut header);
-    let arguments = [signed(lane), pointer, signed(flags), 0, 0, 0];
-    let received = call(libc::SYS_recvmsg, arguments)?;
-    let length = usize::try_from(received).map_err(|_| Errno::IO)?;
-    let came = &rights;
-    let descriptor =
-        (came.length == 20 && came.level == libc::SOL_SOCKET && came.kind == libc::SCM_RIGHTS)
-            .then_some(came.number);
-    let cut = signed(libc::MSG_TRUNC | libc::MSG_CTRUNC);
-    if length == 0 || header.flags & cut != 0 {
-        descriptor.into_iter().for_each(close_number);
-        return Err(if length == 0 { Errno::PIPE } else { Errno::IO });
-    }
-    Ok(Received { length, descriptor })
-}
-
-/// Waits until a record can be received, but no longer than this; signals do not end it.
-pub(super) fn wait(lane: i32, nanoseconds: i64) {
-    // `struct pollfd`: the number, and behind it the events that are waited for.
-    let mut polled = signed(lane) | (u64::from(libc::POLLIN.cast_unsigned()) << 32);
-    // What is left of it is written there.
-    let mut time = [0, nanoseconds];
-    let (polled, time) = (sys::address_mut(&mut polled), sys::address_mut(&mut time));
-    while call(libc::SYS_ppoll, [polled, 1, time, 0, 8, 0]) == Err(Errno::INTR) {}
-}
-
-/// The same, to the end.
-fn receive_all(lane: i32, into: &mut [u8]) -> Result<Received, Errno> {
-    loop {
-        match receive(lane, into, libc::MSG_CMSG_CLOEXEC) {
-            Err(Errno::INTR) => {}
-            other => return other,
-        }
-    }
-}
-
-fn send_all(lane: i32, record: &[u8]) -> Result<(), Errno> {
-    loop {
-        match send(lane, record) {
-            Err(Errno::INTR) => {}
-            other => return other,
-        }
-    }
-}
-
 /// Says hello.
 fn greet(lane: i32, front: LaneFront) -> Result<(), Errno> {
     let mut frame = [0_u8; 256];
@@ -317,6 +219,29 @@ fn greet(lane: i32, front: LaneFront) -> Result<(), Errno> {
     }
 }
 
+/// Asks for a lane on the rendezvous; the record that came. Whoever dies before it took its
+/// reply leaves that for others, of which the broker lets there be only so many; so an asker
+/// that got none asks again after a while.
+fn ask_for_one(rendezvous: i32, frame: &mut [u8]) -> Result<Received, Errno> {
+    let mut request = [0_u8; 64];
+    let length = encode_request(&mut request, 0, &Request::Lane).map_err(|_| Errno::PROTO)?;
+    let request = request.get(..length).unwrap_or_default();
+    let mut patience = PATIENCE;
+    loop {
+        send_all(rendezvous, request)?;
+        let mut left = patience;
+        while left > 0 {
+            wait(rendezvous, &mut left);
+            let now = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
+            match receive(rendezvous, frame, now) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                received => return received,
+            }
+        }
+        patience = patience.saturating_mul(2);
+    }
+}
+
 /// Asks for a lane.
 fn fresh() -> Result<Own, Errno> {
     let rendezvous = Own {
@@ -328,14 +253,12 @@ fn fresh() -> Result<Own, Errno> {
         return Err(Errno::IO);
     }
     let mut frame = [0_u8; 256];
-    let length = encode_request(&mut frame, 0, &Request::Lane).map_err(|_| Errno::PROTO)?;
-    send_all(rendezvous.number, frame.get(..length).unwrap_or_default())?;
-    let received = receive_all(rendezvous.number, &mut frame)?;
+    let received = ask_for_one(rendezvous.number, &mut frame)?;
     let record = frame.get(..received.length).unwrap_or_default();
     let told = reply::decode(record, received.descriptor.is_some(), Operation::Lane, 0);
     let lane = match (told, received.descriptor) {
         (Ok(Reply::Descriptor { .. }), Some(lane)) => out_of_the_way(lane),
-        (Ok(Reply::Errno(errno)), None) => return Err(Errno::from_raw_os_error(errno)),
+        (Ok(Reply::Errno(errno)), None) => return Err(reply::errno(errno)),
         (_, descriptor) => {
             descriptor.into_iter().for_each(close_number);
             return Err(Errno::IO);
@@ -350,13 +273,58 @@ fn fresh() -> Result<Own, Errno> {
     }
 }
 
-/// The number of a slot's lane, which is got where there is none.
-pub(super) fn ready(lane: &mut Own) -> Result<i32, Errno> {
-    if !is_own(*lane) {
-        give_up(lane);
-        *lane = fresh()?;
+/// What an operation needs of its slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    Pipe,
+    PipeAndLane,
+}
+
+/// Makes what a slot lacks, or what of it is no longer ours.
+fn prepare(kept: &mut Kept, needs: Needs) -> Result<(), Errno> {
+    kept.pipe.prepare()?;
+    if needs == Needs::PipeAndLane && !is_own(kept.lane) {
+        give_up(&mut kept.lane);
+        kept.lane = fresh()?;
     }
-    Ok(lane.number)
+    Ok(())
+}
+
+/// A slot that has what is needed, for this thread; none where all are taken. At the limit of
+/// descriptors it is one that has it already.
+fn claim(table: &Table, needs: Needs) -> Result<Option<usize>, Errno> {
+    let thread = thread();
+    let Some(place) = table.claims.claim(thread) else {
+        return Ok(None);
+    };
+    let Some(slot) = table.slots.get(place) else {
+        return Ok(None);
+    };
+    let Err(errno) = prepare(slot.kept.claimed(), needs) else {
+        return Ok(Some(place));
+    };
+    table.claims.release(place);
+    if errno != Errno::MFILE && errno != Errno::NFILE {
+        return Err(errno);
+    }
+    for (place, slot) in table.slots.iter().enumerate() {
+        if table.claims.claim_this(place, thread) {
+            let kept = slot.kept.claimed();
+            if kept.pipe.is_own() && (needs == Needs::Pipe || is_own(kept.lane)) {
+                return Ok(Some(place));
+            }
+            table.claims.release(place);
+        }
+    }
+    Err(errno)
+}
+
+/// Makes the first slots ready.
+fn make_ready(table: &Table) -> Result<(), Errno> {
+    for slot in table.slots.iter().take(READY) {
+        prepare(slot.kept.claimed(), Needs::PipeAndLane)?;
+    }
+    Ok(())
 }
 
 /// Ends what [`begin_in`] began, as no program does: all of a table that nothing uses is closed.
@@ -398,7 +366,9 @@ pub(super) fn forked(taken: u64) {
 
 /// Gives up what a fork has left of the parent's.
 fn leave_inherited(own: u32, in_use: bool) {
-    let dead = if in_use { dead_end() } else { None };
+    let dead = (in_use && holds(Promise::DeadEnds))
+        .then(|| dead_end(own))
+        .flatten();
     for entry in &ENTRIES {
         let held = entry.holder.load(Ordering::Acquire);
         // What is under way here meanwhile registers its own under this process.
@@ -410,7 +380,7 @@ fn leave_inherited(own: u32, in_use: bool) {
             inode: entry.inode.load(Ordering::Acquire),
         };
         match dead {
-            Some(dead) if is_own(inherited) => {
+            Some((dead, freed)) if is_own(inherited) || freed == Some(inherited.number) => {
                 let flags = signed(libc::O_CLOEXEC);
                 let arguments = [signed(dead), signed(inherited.number), flags, 0, 0, 0];
                 let _replaced = call(libc::SYS_dup3, arguments);
@@ -426,17 +396,28 @@ fn leave_inherited(own: u32, in_use: bool) {
             }
         }
     }
-    dead.into_iter().for_each(close_number);
+    if let Some((dead, _)) = dead {
+        close_number(dead);
+    }
 }
 
-/// A descriptor that can neither be sent nor written to, and from which nothing comes.
-fn dead_end() -> Option<i32> {
-    let mut ends = [0_i32; 2];
-    let arguments = [sys::address_mut(&mut ends), 0, 0, 0, 0, 0];
-    call(libc::SYS_pipe2, arguments).ok()?;
-    let [reader, writer] = ends;
-    close_number(writer);
-    Some(reader)
+/// A descriptor that can neither be sent nor written to, and from which nothing comes; and the
+/// number of an inherited one that was closed to have room for it.
+fn dead_end(own: u32) -> Option<(i32, Option<i32>)> {
+    let make = || {
+        call(libc::SYS_epoll_create1, [0; 6])
+            .and_then(|number| i32::try_from(number).map_err(|_| Errno::MFILE))
+    };
+    if let Ok(dead) = make() {
+        return Some((dead, None));
+    }
+    let held = ENTRIES
+        .iter()
+        .map(|entry| entry.holder.load(Ordering::Acquire));
+    let mut inherited = held.filter(|held| *held != 0 && held >> 32 != u64::from(own));
+    let freed = i32::try_from(inherited.next()? & 0xffff_ffff).ok()?;
+    close_number(freed);
+    make().ok().map(|dead| (dead, Some(freed)))
 }
 
 /// This process, if the table is its own; in a child that was forked unseen it becomes so.
@@ -459,11 +440,12 @@ fn owner(table: &Table) -> Option<u32> {
 /// # Errors
 /// What the work meets; `EINTR` in a child that was forked in the midst of it.
 pub(super) fn with<T>(
+    needs: Needs,
     work: impl FnOnce(&mut Kept, &mut Room) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     let table = sys::table().ok_or(Errno::NOSYS)?;
     if let Some(own) = owner(table)
-        && let Some(place) = table.claims.claim(thread())
+        && let Some(place) = claim(table, needs)?
         && let Some(slot) = table.slots.get(place)
     {
         let done = work(slot.kept.claimed(), slot.room.claimed());
@@ -475,7 +457,7 @@ pub(super) fn with<T>(
     }
     let single = Mapped::<super::slot::Slot>::new()?;
     let kept = single.get().kept.claimed();
-    let done = work(kept, single.get().room.claimed());
+    let done = prepare(kept, needs).and_then(|()| work(kept, single.get().room.claimed()));
     give_up(&mut kept.lane);
     kept.pipe.close();
     done

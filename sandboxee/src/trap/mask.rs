@@ -4,7 +4,7 @@
 use rustix::io::Errno;
 
 use super::{
-    lanes,
+    lanes::{self, Needs},
     sys::{self, Action, Trapped, call},
 };
 
@@ -56,10 +56,7 @@ fn change(trapped: &mut Trapped) -> Result<u64, Errno> {
         return Err(Errno::INVAL);
     }
     let before = trapped.mask;
-    let set = lanes::with(|kept, _| {
-        kept.pipe.prepare()?;
-        kept.pipe.word(set)
-    })?;
+    let set = lanes::with(Needs::Pipe, |kept, _| kept.pipe.word(set))?;
     let set = set & !TRAPPED;
     let after = match i32::try_from(how & 0xffff_ffff) {
         Ok(libc::SIG_BLOCK) => before | set,
@@ -70,8 +67,7 @@ fn change(trapped: &mut Trapped) -> Result<u64, Errno> {
     const NEVER: u64 = (1 << 8) | (1 << 18);
     trapped.mask = after & !NEVER;
     if old != 0 {
-        lanes::with(|kept, _| {
-            kept.pipe.prepare()?;
+        lanes::with(Needs::Pipe, |kept, _| {
             kept.pipe.copy_out(old, &before.to_ne_bytes())
         })?;
     }
@@ -82,8 +78,7 @@ fn change(trapped: &mut Trapped) -> Result<u64, Errno> {
 fn action(trapped: &Trapped) -> Result<u64, Errno> {
     let [signal, wanted, old, size, ..] = trapped.arguments;
     let mut action = Action::default();
-    lanes::with(|kept, _| {
-        kept.pipe.prepare()?;
+    lanes::with(Needs::Pipe, |kept, _| {
         let at = |index: u64| {
             wanted
                 .checked_add(index.saturating_mul(8))
@@ -111,10 +106,7 @@ fn action(trapped: &Trapped) -> Result<u64, Errno> {
 fn wait(masked: Masked, trapped: &Trapped) -> Result<u64, Errno> {
     let mut arguments = trapped.arguments;
     let place = arguments.get_mut(masked.mask).ok_or(Errno::INVAL)?;
-    let set = lanes::with(|kept, _| {
-        kept.pipe.prepare()?;
-        kept.pipe.word(*place)
-    })?;
+    let set = lanes::with(Needs::Pipe, |kept, _| kept.pipe.word(*place))?;
     let set = set & !TRAPPED;
     *place = sys::address(&set);
     call(masked.number, arguments)
@@ -123,8 +115,7 @@ fn wait(masked: Masked, trapped: &Trapped) -> Result<u64, Errno> {
 /// pselect6(2), whose last argument points to a pointer and a size.
 fn select(trapped: &Trapped) -> Result<u64, Errno> {
     let [a, b, c, d, e, behind] = trapped.arguments;
-    let (set, size) = lanes::with(|kept, _| {
-        kept.pipe.prepare()?;
+    let (set, size) = lanes::with(Needs::Pipe, |kept, _| {
         let pointer = kept.pipe.word(behind)?;
         let size = kept.pipe.word(behind.checked_add(8).ok_or(Errno::FAULT)?)?;
         let set = match pointer {

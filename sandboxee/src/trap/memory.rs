@@ -7,7 +7,7 @@ use doorward_protocol::syscall::{self, PATH_BYTES};
 use rustix::io::Errno;
 
 use super::{
-    lanes,
+    lanes::{self, signed},
     slot::{Own, Room},
     sys::{self, call},
 };
@@ -22,10 +22,6 @@ pub(super) struct Pipe {
     pub(super) writer: Own,
 }
 
-fn signed(number: i32) -> u64 {
-    u64::from(number.cast_unsigned())
-}
-
 /// The number of an end, which is 0 when a fork has wiped it in the midst of an operation.
 fn in_hand(end: Own) -> Result<u64, Errno> {
     match end.number {
@@ -35,9 +31,14 @@ fn in_hand(end: Own) -> Result<u64, Errno> {
 }
 
 impl Pipe {
+    /// Whether it is there, and ours.
+    pub(super) fn is_own(&self) -> bool {
+        lanes::is_own(self.reader) && lanes::is_own(self.writer)
+    }
+
     /// Makes it, or makes it anew where it is no longer ours.
     pub(super) fn prepare(&mut self) -> Result<(), Errno> {
-        if lanes::is_own(self.reader) && lanes::is_own(self.writer) {
+        if self.is_own() {
             return Ok(());
         }
         self.close();

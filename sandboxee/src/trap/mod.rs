@@ -12,6 +12,7 @@
 
 mod answer;
 mod ask;
+mod control;
 mod filter;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -19,12 +20,16 @@ mod handler;
 mod lanes;
 mod mask;
 mod memory;
+mod record;
 mod reply;
 mod slot;
 mod status;
 #[allow(unsafe_code, reason = "the one module of the trap front that may")]
 mod sys;
 mod table;
+
+#[cfg(doorward_control = "chosen")]
+pub use control::break_promise;
 
 use std::os::fd::{IntoRawFd, OwnedFd};
 

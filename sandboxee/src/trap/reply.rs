@@ -151,6 +151,15 @@ pub(super) fn decode(
     }
 }
 
+/// The errno of a reply, by its number: `EIO` for what is none.
+pub(super) fn errno(number: i32) -> Errno {
+    // The range is looked at here, where no code that panics is left of the conversion's own look.
+    match number {
+        1..=4095 => Errno::from_raw_os_error(number),
+        _ => Errno::IO,
+    }
+}
+
 /// Whether a record welcomes a client of this version.
 pub(super) fn is_welcome(record: &[u8]) -> bool {
     let mut rest = Rest(record);

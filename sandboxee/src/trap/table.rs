@@ -9,7 +9,10 @@ use loom::sync::atomic::{AtomicU32, Ordering};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::slot::Slot;
+use super::{
+    control::{Promise, holds},
+    slot::Slot,
+};
 
 /// Operations of a process that may be under way at a time without making what they need anew.
 pub(super) const SLOTS: usize = 64;
@@ -26,7 +29,15 @@ impl<const N: usize> Claims<N> {
 
     /// Claims a free one for a thread; its place, or none where all are taken.
     pub(super) fn claim(&self, thread: u32) -> Option<usize> {
-        self.0.iter().position(|claim| {
+        if !holds(Promise::OwnSlot) {
+            return Some(0);
+        }
+        (0..N).find(|place| self.claim_this(*place, thread))
+    }
+
+    /// Claims this one, if it is free.
+    pub(super) fn claim_this(&self, place: usize, thread: u32) -> bool {
+        self.0.get(place).is_some_and(|claim| {
             claim
                 .compare_exchange(0, thread, Ordering::Acquire, Ordering::Relaxed)
                 .is_ok()

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use doorward_protocol::{
     arena::{Arena, ArenaError},
     call::{self as frame, CallFrameError, FromHost, LONGEST_FRAME, Status},
-    codec::CodecError,
+    codec::{CodecError, TooLong},
     lane::{Lane, LaneError},
     polling::Polling,
 };
@@ -44,7 +44,7 @@ pub enum Refused {
     Arguments(#[source] CodecError),
     /// The result is longer than the host allowed.
     #[error("the result does not fit")]
-    Result(#[source] CodecError),
+    Result(#[source] TooLong),
 }
 
 impl Refused {

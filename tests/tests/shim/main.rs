@@ -10,11 +10,12 @@
 )]
 
 mod place;
+mod reach;
 mod stress;
 
-use doorward_tests::Level;
+use doorward_tests::{Level, control_of};
 
-use crate::place::Place;
+use crate::{place::Place, reach::Reach};
 
 #[test]
 fn what_is_forked_asks_on_lanes_of_its_own() {
@@ -105,4 +106,63 @@ fn the_handler_needs_as_much_stack_as_is_documented() {
 #[test]
 fn nested_handlers_fit_where_signals_have_a_small_stack() {
     Place::new(Level::User).passes("small stack");
+}
+
+#[test]
+fn at_the_limit_of_descriptors_calls_that_need_none_go_on() {
+    for level in Level::ALL {
+        Place::new(level).passes("descriptors");
+    }
+}
+
+#[test]
+fn processes_that_die_while_they_ask_for_a_lane_leave_little() {
+    for level in Level::ALL {
+        Place::new(level).passes("left");
+    }
+}
+
+#[test]
+fn a_lane_that_another_process_takes_is_asked_for_again() {
+    // It ends when some were taken.
+    let text = Place::new(Level::User).passes("stolen");
+    assert!(text.contains("2 taken"), "{text}");
+}
+
+#[test]
+fn the_handler_neither_allocates_nor_frees() {
+    let text = Place::new(Level::User).passes("poison");
+    assert!(text.contains("allocations outside"), "{text}");
+}
+
+/// Neither by a symbol that it links: in the command that is shipped, what can be reached from
+/// the handler's entry is code of its own and copies of memory.
+#[test]
+fn no_allocation_lock_panic_or_thread_variable_is_reached_from_the_handler() {
+    let reach = Reach::of(&doorward_tests::built());
+    println!("{} functions", reach.functions.len());
+    assert!(reach.functions.len() > 20, "{:?}", reach.functions);
+    assert!(reach.refused.is_empty(), "{:#?}", reach.refused);
+}
+
+/// The controls: a build whose handler breaks a promise is seen to, each time.
+#[test]
+fn control_broken_promises_are_seen() {
+    let built = control_of("chosen", "doorward-tests", "doorward-shim");
+    let place = Place::with(Level::User, &built);
+    // As long as all are kept, all goes well.
+    for case in ["poison", "crossing", "fork in a handler"] {
+        place.passes(case);
+    }
+    let allocates = place.broken("poison", "", "no allocation");
+    let text = allocates.text();
+    assert!(text.contains("allocated in the handler"), "{text}");
+    assert_ne!(allocates.code(), 0);
+    let crossed = place.broken("crossing", "", "own slot");
+    assert_ne!(crossed.code(), 0, "{}", crossed.text());
+    let forked = place.broken("fork in a handler", "", "dead ends");
+    assert_ne!(forked.code(), 0, "{}", forked.text());
+    let reach = Reach::of(&built);
+    let allocates = |name: &String| name.contains("alloc") || name.contains("free");
+    assert!(reach.refused.iter().any(allocates), "{:#?}", reach.refused);
 }

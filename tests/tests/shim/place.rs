@@ -47,12 +47,18 @@ impl Place {
 
     /// Runs a case that is told something.
     pub(crate) fn told(&self, case: &str, word: &str) -> Ended {
+        self.broken(case, word, "")
+    }
+
+    /// Runs one while a promise is broken, in a build that can.
+    pub(crate) fn broken(&self, case: &str, word: &str, promise: &str) -> Ended {
         let directory = self.tree.name("own");
         let words = [
             self.program.as_os_str(),
             case.as_ref(),
             directory.as_os_str(),
             word.as_ref(),
+            promise.as_ref(),
         ];
         Run::new(&self.tree, words).native()
     }

@@ -30,4 +30,10 @@ impl Lanes {
         let only = self.served.values().next()?;
         only.is_armed().then(|| Arc::clone(only))
     }
+
+    /// How many wait for their hello.
+    pub(super) fn untaken(&self) -> usize {
+        let fresh = |served: &&Arc<Served>| served.state().session.is_fresh() && !served.is_gone();
+        self.served.values().filter(fresh).count()
+    }
 }

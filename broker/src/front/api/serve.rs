@@ -49,6 +49,8 @@ use crate::{
     session::{Completed, Effect, Outgoing, Pins, Violation},
 };
 
+/// Lanes that may wait for their hello where processes share the lane that they get them on.
+const UNTAKEN: usize = 16;
 /// How long a request may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Records that the only lane may have read one after the other before `stop` is looked at.
@@ -453,6 +455,19 @@ impl Front {
         Ok(())
     }
 
+    /// Answers nothing, where processes share a lane: one that died before it took its reply has
+    /// left that for this one.
+    fn unanswered(&self, served: &Served, id: u32) -> Result<(), Violation> {
+        let completed = Completed {
+            reply: Reply::Errno(Errno::AGAIN.raw_os_error()),
+            directory: None,
+        };
+        let mut state = served.state();
+        let _unsent = state.session.complete(id, completed, &mut Outgoing::new());
+        served.arm(&mut state, &self.poller);
+        Ok(())
+    }
+
     /// Grants a lane more.
     fn another(
         &self,
@@ -462,6 +477,9 @@ impl Front {
         received: Instant,
     ) -> Result<(), Violation> {
         self.count();
+        if self.context.rendezvous && lanes.untaken() >= UNTAKEN {
+            return self.unanswered(served, id);
+        }
         let made = if lanes.is_full() {
             Err(Errno::MFILE)
         } else {

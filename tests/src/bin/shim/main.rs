@@ -1,4 +1,4 @@
-//! `doorward-shim CASE DIRECTORY [WORD]…`: a program whose system calls trap, in a sandbox that
+//! `doorward-shim CASE DIRECTORY [WORD [PROMISE]]`: a program whose system calls trap, in a sandbox that
 //! may read and write DIRECTORY. It fails by panicking or by `SIGALRM` when it hangs;
 //! tests/tests/shim runs it.
 
@@ -16,6 +16,8 @@ mod forks;
 mod masks;
 mod own;
 mod pointers;
+mod poison;
+mod scarce;
 mod stack;
 mod stress;
 #[allow(unsafe_code, reason = "raw system calls, handlers and forks")]
@@ -40,6 +42,11 @@ const CASES: &[Case] = &[
     ("clone", forks::cloned),
     ("fork in a handler", forks::in_a_handler),
     ("signals", forks::ended_by_a_signal),
+    ("descriptors", scarce::descriptors_at_their_limit),
+    ("left", scarce::lanes_that_nobody_takes),
+    ("stolen", scarce::lanes_that_others_take),
+    ("poison", poison::all),
+    ("crossing", stress::crossing),
     ("pointers", pointers::all),
     ("errno", pointers::errno_is_kept),
     ("masks", masks::all),
@@ -95,6 +102,10 @@ fn within(sandboxee: Sandboxee) -> u8 {
         .iter()
         .map(|word| word.to_str().unwrap().to_owned())
         .collect();
+    #[cfg(doorward_control = "chosen")]
+    if let Some(promise) = words.get(3) {
+        doorward_sandboxee::trap::break_promise(promise);
+    }
     let own = own::Own::new(&words[1], words.get(2).cloned());
     let (_, run) = CASES.iter().find(|(name, _)| *name == words[0]).unwrap();
     run(&own);

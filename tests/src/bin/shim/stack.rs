@@ -21,6 +21,11 @@ fn alternate(length: u64) -> u64 {
     at + sys::PAGE
 }
 
+/// A stack on which the handler stays: where it is, and how many bytes it has.
+pub(crate) fn large() -> (u64, u64) {
+    (alternate(LARGE), LARGE)
+}
+
 /// Paints a stack, asks all that there is, and tells what was touched.
 pub(crate) fn painted(own: &Own) {
     let at = alternate(LARGE);

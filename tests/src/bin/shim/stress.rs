@@ -82,6 +82,16 @@ fn operations(own: &Own, thread: usize, turns: std::ops::Range<u32>) {
     }
 }
 
+/// Threads that ask for a while, and nothing else.
+pub(crate) fn crossing(own: &Own) {
+    nix::unistd::alarm::set(10);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || operations(own, thread, 0..500));
+        }
+    });
+}
+
 /// What each thread forks in the middle: it asks too, interrupted as well.
 fn forked(own: &Own, thread: usize) {
     let child = sys::fork_by_libc();

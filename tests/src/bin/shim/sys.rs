@@ -1,5 +1,7 @@
 //! Raw system calls, handlers of signals, forks of each kind, and memory at the edge.
 
+pub(crate) mod allocator;
+
 use std::{
     cell::UnsafeCell,
     sync::atomic::{AtomicI64, Ordering},
@@ -130,19 +132,32 @@ pub(crate) fn child(act: impl FnOnce()) -> ! {
 
 /// Waits for a child, whose exit status it tells.
 pub(crate) fn wait(child: i32) -> i32 {
-    let mut status = 0;
     loop {
-        // SAFETY: the status is ours.
-        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-        if waited == child {
-            return match (libc::WIFEXITED(status), libc::WIFSIGNALED(status)) {
-                (true, _) => libc::WEXITSTATUS(status),
-                (_, true) => 128 + libc::WTERMSIG(status),
-                _ => panic!("status {status}"),
-            };
+        if let Some(status) = waited(child, 0) {
+            return status;
         }
-        assert_eq!(errno(), libc::EINTR);
     }
+}
+
+/// The exit status of a child, if it has ended.
+pub(crate) fn ended(child: i32) -> Option<i32> {
+    waited(child, libc::WNOHANG)
+}
+
+/// As a shell tells it.
+fn waited(child: i32, options: i32) -> Option<i32> {
+    let mut status = 0;
+    // SAFETY: the status is ours.
+    let waited = unsafe { libc::waitpid(child, &raw mut status, options) };
+    if waited == child {
+        return Some(if libc::WIFEXITED(status) {
+            libc::WEXITSTATUS(status)
+        } else {
+            128 + libc::WTERMSIG(status)
+        });
+    }
+    assert!(waited == 0 || errno() == libc::EINTR, "{}", errno());
+    None
 }
 
 /// What open(2) and close(2) said in a child of vfork(2), and the child.
