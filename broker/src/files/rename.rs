@@ -3,11 +3,14 @@
 //! Both paths are hostile, and requests of one sandboxee run beside each other. Safe,
 //! because both directories are pinned, both names judged, the object to be moved is
 //! pinned and judged too, changes of names are made one at a time, and a result that
-//! is not the object judged is moved back.
+//! is not the object judged is moved back into the directory that it came from.
 
-use std::sync::{Mutex, MutexGuard};
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::SystemTime,
+};
 
-use doorward_policy::{Access, Reason, Rights};
+use doorward_policy::{AbsName, Access, Component, Reason, Rights};
 use doorward_protocol::request::PathArgument;
 use rustix::io::Errno;
 
@@ -15,7 +18,8 @@ use super::{
     Files,
     course::{Attempt, Course, Fault, reach},
     entry::Entry,
-    filesystem::{Detail, Filesystem, Kind, Renaming, Status},
+    filesystem::{Detail, EntryOf, Filesystem, Kind, Renaming, Status},
+    path::malformed,
 };
 use crate::control::{self, Defence};
 
@@ -55,6 +59,8 @@ impl<F: Filesystem> Files<F> {
         self.decide_removal(course, &old)?;
         let judged = self.movable(course, &mut old)?;
         let status = judged.1;
+        // It may have another name by now.
+        course.obey(self.policy.decide_file(&old.name, Access::Delete, false))?;
         let mut object = old.name.as_bytes().to_vec();
         let mut new = self.entry(course, new, Errno::BUSY)?;
         object.extend_from_slice(b" -> ");
@@ -64,15 +70,11 @@ impl<F: Filesystem> Files<F> {
             return Err(Fault::Failed(Errno::NOTDIR));
         }
         self.decide_move(&old, &new, &status)?;
+        let other = match how {
+            Renaming::Exchange => Some(self.movable_back(course, &old, &mut new, &status)?),
+            _ => None,
+        };
         let replace = self.policy.decide_file(&new.name, Access::Delete, false);
-        let mut other = None;
-        if how == Renaming::Exchange {
-            course.obey(self.policy.decide_file(&old.name, Access::Create, false))?;
-            course.obey(replace)?;
-            let found = self.movable(course, &mut new)?;
-            self.decide_move(&new, &old, &found.1)?;
-            other = Some(found);
-        }
         course.obey(self.policy.decide_file(&new.name, Access::Create, false))?;
         if !old.rights.scratch {
             self.has_room(course, &new.rights)?;
@@ -88,19 +90,71 @@ impl<F: Filesystem> Files<F> {
             }
             other => other?,
         }
-        let mut doubtful = self.is_doubtful(course, (&old, &new), &judged)?;
+        let mut doubtful = self.is_doubtful(course, (&old, &new), &judged);
         if let Some(other) = &other {
-            doubtful |= self.is_doubtful(course, (&new, &old), other)?;
+            doubtful |= self.is_doubtful(course, (&new, &old), other);
         }
         if !doubtful {
             return Ok(());
         }
-        let back = match other {
-            Some(_) => Renaming::Exchange,
-            None => Renaming::Keep,
-        };
-        self.filesystem.rename(new.place()?, old.place()?, back)?;
+        self.move_back(&old, &new, other.is_some())?;
         Err(Fault::denied(Reason::Widening, Errno::XDEV))
+    }
+
+    /// Moves back what should not have been moved. Others may have taken its old name meanwhile:
+    /// it then gets a fresh one in the directory that it came from.
+    fn move_back(&self, old: &Entry<F::Pin>, new: &Entry<F::Pin>, exchanged: bool) -> Attempt<()> {
+        let back = |how| {
+            self.filesystem
+                .rename(new.place()?, old.place()?, how)
+                .map_err(Fault::from)
+        };
+        if exchanged && back(Renaming::Exchange).is_ok() {
+            return Ok(());
+        }
+        match back(Renaming::Keep) {
+            Err(Fault::Failed(Errno::EXIST)) => {}
+            // Of two that changed places, others have taken the one away.
+            Err(Fault::Failed(Errno::NOENT)) if exchanged => {
+                let again = self
+                    .filesystem
+                    .rename(old.place()?, new.place()?, Renaming::Keep);
+                return Ok(again?);
+            }
+            other => return other,
+        }
+        for _ in 0..8 {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            let leaf = format!(".moved-back-{}", now.unwrap_or_default().as_nanos());
+            let aside = EntryOf {
+                parent: &*old.parent,
+                leaf: Component::new(leaf.as_bytes()).map_err(malformed)?,
+            };
+            match self.filesystem.rename(new.place()?, aside, Renaming::Keep) {
+                Err(Errno::EXIST) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(Fault::Failed(Errno::EXIST))
+    }
+
+    /// Pins and judges what an exchange moves from `new` to `old`; `status` is that of what it
+    /// moves there.
+    fn movable_back(
+        &self,
+        course: &mut Course<'_>,
+        old: &Entry<F::Pin>,
+        new: &mut Entry<F::Pin>,
+        status: &Status,
+    ) -> Attempt<(F::Pin, Status)> {
+        course.obey(self.policy.decide_file(&old.name, Access::Create, false))?;
+        course.obey(self.policy.decide_file(&new.name, Access::Delete, false))?;
+        let found = self.movable(course, new)?;
+        // It may have another name by now.
+        course.obey(self.policy.decide_file(&new.name, Access::Delete, false))?;
+        self.decide_move(old, new, status)?;
+        self.decide_move(new, old, &found.1)?;
+        Ok(found)
     }
 
     /// Pins and judges what is to be moved away from `entry`.
@@ -157,35 +211,35 @@ impl<F: Filesystem> Files<F> {
         Ok(())
     }
 
-    /// Whether what lies under a new name now may be something that was not judged.
+    /// Whether what lies under a new name now may be something that was not judged. A name that
+    /// cannot be told any more is another than it was.
     fn is_doubtful(
         &self,
         course: &Course<'_>,
         (from, to): (&Entry<F::Pin>, &Entry<F::Pin>),
         (pin, judged): &(F::Pin, Status),
-    ) -> Attempt<bool> {
+    ) -> bool {
         if control::is_off(Defence::MoveBack) {
-            return Ok(false);
+            return false;
         }
-        let mut real = Vec::new();
-        self.filesystem.name(pin, &mut real)?;
-        if self.roots.same(&real, &to.name, to.rights.scratch) {
-            return Ok(false);
+        let is_named = |pin: &F::Pin, name: &AbsName, scratch: bool| {
+            let mut real = Vec::new();
+            self.filesystem.name(pin, &mut real).is_ok() && self.roots.same(&real, name, scratch)
+        };
+        if is_named(pin, &to.name, to.rights.scratch) {
+            return false;
         }
         let Ok((_, moved)) = self.pin_entry(course, to, Detail::Identity) else {
             // Whoever removed it again may do so.
-            return Ok(false);
+            return false;
         };
         if moved.identity() == judged.identity() {
-            return Ok(false);
+            return false;
         }
         if moved.kind() == Kind::Directory && !self.policy.alike(&from.name, &to.name) {
-            return Ok(true);
+            return true;
         }
         // Anything that lies under the name judged may be moved; but was it there?
-        real.clear();
-        self.filesystem.name(&from.parent, &mut real)?;
-        let parent = from.name.parent();
-        Ok(!self.roots.same(&real, &parent, from.rights.scratch))
+        !is_named(&from.parent, &from.name.parent(), from.rights.scratch)
     }
 }

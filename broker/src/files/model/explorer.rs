@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(test)]
+use super::Deed;
 use super::{
     Flaw, Model, ModelPin,
     adversary::{Move, Script},
@@ -172,6 +174,19 @@ impl<'a> Explorer<'a> {
             };
             script.push(*choice);
         }
+    }
+
+    /// One interleaving: whether all that was done was allowed, and what was done.
+    #[cfg(test)]
+    pub(super) fn once(&self, request: &Request, script: &[(usize, Move)]) -> (bool, Vec<Deed>) {
+        let run = self.run(&self.tree, request, script, false);
+        let state = run.files.filesystem.0.borrow();
+        let judged = Judged {
+            table: &self.world.table,
+            state: &state,
+        };
+        let deeds = state.deeds.iter().map(|&(_, deed)| deed);
+        (judged.holds(request, &run.answer), deeds.collect())
     }
 
     /// Every interleaving whose moves leave secret things alone, with each secret thing there,

@@ -3,8 +3,10 @@
 //! * What was opened, changed, looked at, linked or made had, at an instant between the pin and
 //!   the deed, a true name under which the policy allows exactly that.
 //! * What was moved gains no right by it that it did not have since the pin, nor does
-//!   anything below it; unless it was moved back at once. A rename takes whatever its entry
-//!   is at that instant: who moves the directory away and back meanwhile moved it himself.
+//!   anything below it; unless it was moved back at once to the directory that it came from, or
+//!   others, who moved it on or took that directory away, left no way back. A rename takes
+//!   whatever its entry is at that instant: who moves the directory away and back meanwhile
+//!   moved it himself.
 //! * What was told is true of an object that could be looked at during the request.
 
 use super::{
@@ -111,7 +113,9 @@ impl Judged<'_> {
             Deed::Moved(node, (from, last), (to, next)) => {
                 self.had(from, at, Some(&last), 'd')
                     && self.had(to, at, Some(&next), 'c')
-                    && (self.came_back(at, from) || !self.widens(at, node, from, (to, next)))
+                    && (self.came_back(at, from)
+                        || self.is_held(at, node, from, (to, next))
+                        || !self.widens(at, node, from, (to, next)))
             }
         }
     }
@@ -163,20 +167,34 @@ impl Judged<'_> {
                 .any(|tree| name(tree) == first)
     }
 
-    /// Whether a move was taken back later in the same request, or takes one back. What is then
-    /// taken back may be what others put there in the instant between the two calls.
+    /// Whether a move was taken back later in the same request, or takes one back: from where the
+    /// first one put it to the directory that it came from. What is then taken back may be what
+    /// others put there in the instant between the two calls.
     fn is_undone(&self, index: usize) -> bool {
-        let place = |(pin, leaf): (ModelPin, Leaf)| (pin.node, leaf);
-        let Deed::Moved(node, from, to) = self.state.deeds[index].1 else {
+        let (at, Deed::Moved(node, from, to)) = self.state.deeds[index] else {
             return false;
         };
-        let mut others = self.state.deeds.iter().enumerate();
-        others.any(|(at, &(_, other))| match other {
-            Deed::Moved(same, back, there) => {
-                let reverse = place(from) == place(there) && place(to) == place(back);
-                reverse && (same == node || at < index)
+        let place = |(pin, leaf): (ModelPin, Leaf)| (pin.node, leaf);
+        self.state.deeds.iter().any(|&(then, other)| match other {
+            Deed::Moved(same, back, there) if at < then => {
+                same == node && place(back) == place(to) && there.0.node == from.0.node
+            }
+            Deed::Moved(_, first, put) if then < at => {
+                place(put) == place(from) && first.0.node == to.0.node
             }
             _ => false,
+        })
+    }
+
+    /// Whether others saw to it that what was moved could not be moved back: they took it from
+    /// where it was put, mounted something on it, or removed the directory that it came from or
+    /// moved that below it.
+    fn is_held(&self, at: usize, node: Node, from: ModelPin, (to, next): (ModelPin, Leaf)) -> bool {
+        self.state.history[at + 1..].iter().any(|tree| {
+            tree.places[node] != Some((to.node, next))
+                || tree.is_busy(node)
+                || tree.top(from.node).is_none()
+                || tree.is_within(from.node, node)
         })
     }
 

@@ -10,9 +10,12 @@ use std::{
 };
 
 use super::{
+    Deed,
+    adversary::Move,
     explorer::{Explorer, Tally},
     request::Request,
-    world::{World, worlds},
+    tree::{Object, leaf},
+    world::{World, taken, worlds},
 };
 
 /// Threads that explore beside each other.
@@ -109,4 +112,30 @@ fn nothing_is_told_of_what_no_rule_reaches() {
     }
     let total = total(&worlds, &sums);
     assert!(!is_usual() || total >= FLOOR_OF_COMPARED, "only {total}");
+}
+
+#[test]
+fn what_cannot_have_its_old_name_again_is_moved_back_under_another() {
+    let world = taken();
+    let explorer = Explorer::new(&world, None);
+    let tree = world.tree();
+    let (directory, file) = (tree.at("/in/d"), tree.at("/in/d/f"));
+    let (shut, other) = (tree.at("/shut"), tree.at("/shut/s"));
+    let mut aside = 0;
+    for first in 0..24 {
+        for second in first..24 {
+            let script = [
+                (first, Move::Into(directory, shut, leaf(b"d"))),
+                (first, Move::Replace(file, Object::File)),
+                (second, Move::Link(other, directory, leaf(b"f"))),
+            ];
+            let (holds, deeds) = explorer.once(&Request::Rename("/in/d/f", "/in/n", 0), &script);
+            assert!(holds, "{script:?}");
+            let fresh = leaf(b".moved-back-");
+            let is_aside =
+                |deed: &&Deed| matches!(deed, Deed::Moved(_, _, (_, to)) if *to == fresh);
+            aside += deeds.iter().filter(is_aside).count();
+        }
+    }
+    assert!(aside > 0);
 }

@@ -72,7 +72,9 @@ impl Clone for Tree {
 /// A component as the model keeps it.
 pub(crate) fn leaf(bytes: &[u8]) -> Leaf {
     let mut leaf = Leaf::default();
-    leaf[..bytes.len()].copy_from_slice(bytes);
+    // Longer names are the engine's own, which no world has.
+    let length = bytes.len().min(leaf.len());
+    leaf[..length].copy_from_slice(&bytes[..length]);
     leaf
 }
 

@@ -290,6 +290,47 @@ fn kinds() -> World {
     }
 }
 
+/// Names that may be removed beside one that may only be made.
+fn siblings() -> World {
+    World {
+        name: "siblings",
+        entries: &[("/in", DIRECTORY), ("/in/f", FILE), ("/in/g", FILE)],
+        table: Table {
+            rules: &[("/in", "rwc"), ("/in/f", "d"), ("/in/g", "dx")],
+            scratch: None,
+        },
+        fresh: &["f", "k"],
+        lure: "f",
+        requests: vec![
+            Rename("/in/f", "/in/n", 0),
+            Rename("/in/f", "/in/n", 1),
+            Rename("/in/g", "/in/f", 2),
+            Rename("/in/f", "/in/f", 2),
+        ],
+        ..BARE
+    }
+}
+
+/// A directory that may be moved out of reach, and what may take a name in it then.
+#[cfg(test)]
+pub(crate) fn taken() -> World {
+    World {
+        name: "taken",
+        entries: &[
+            ("/in", DIRECTORY),
+            ("/in/d", DIRECTORY),
+            ("/in/d/f", FILE),
+            ("/shut", DIRECTORY),
+            ("/shut/s", FILE),
+        ],
+        table: Table {
+            rules: &[("/in", "rwcd")],
+            scratch: None,
+        },
+        ..BARE
+    }
+}
+
 /// A disk mounted below what is granted, a directory outside of it, and what lies on both.
 fn mounts() -> World {
     let mut requests = asked("/in/m/f");
@@ -496,6 +537,7 @@ pub(crate) fn worlds() -> Vec<World> {
         scratch(),
         deep(),
         blind(),
+        siblings(),
     ];
     if let Ok(name) = std::env::var("DOORWARD_MODEL_WORLD") {
         worlds.retain(|world| world.name == name);
