@@ -129,6 +129,14 @@ fn a_lane_that_another_process_takes_is_asked_for_again() {
     assert!(text.contains("2 taken"), "{text}");
 }
 
+/// The control is in the case: the process that said hello is answered on it.
+#[test]
+fn a_record_of_another_process_ends_the_lane() {
+    for level in Level::ALL {
+        Place::new(level).passes("stranger");
+    }
+}
+
 #[test]
 fn the_handler_neither_allocates_nor_frees() {
     let text = Place::new(Level::User).passes("poison");

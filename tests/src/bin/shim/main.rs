@@ -19,6 +19,7 @@ mod pointers;
 mod poison;
 mod scarce;
 mod stack;
+mod stranger;
 mod stress;
 #[allow(unsafe_code, reason = "raw system calls, handlers and forks")]
 mod sys;
@@ -45,6 +46,7 @@ const CASES: &[Case] = &[
     ("descriptors", scarce::descriptors_at_their_limit),
     ("left", scarce::lanes_that_nobody_takes),
     ("stolen", scarce::lanes_that_others_take),
+    ("stranger", stranger::all),
     ("poison", poison::all),
     ("crossing", stress::crossing),
     ("pointers", pointers::all),

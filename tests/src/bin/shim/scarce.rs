@@ -92,7 +92,7 @@ fn while_waiting(fifo: &CString) {
 }
 
 /// The number of the lane that processes share to get theirs.
-fn rendezvous(own: &Own) -> i32 {
+pub(crate) fn rendezvous(own: &Own) -> i32 {
     own.ask_all(0);
     let parents = descriptors(3);
     let shared = parents.iter().filter(|(number, inode)| {

@@ -240,6 +240,22 @@ pub(crate) fn inode(number: i32) -> Option<u64> {
     (looked == 0 && (kind == libc::S_IFSOCK || kind == libc::S_IFIFO)).then_some(status.st_ino)
 }
 
+/// Whether it is a socket.
+pub(crate) fn is_socket(number: i32) -> bool {
+    let mut kind = 0_u32;
+    let mut length = 4_u32;
+    let (kind, length) = (address_mut(&mut kind), address_mut(&mut length));
+    let number = u64::from(number.cast_unsigned());
+    let [level, name] = [libc::SOL_SOCKET, libc::SO_TYPE].map(|word| word.cast_unsigned().into());
+    call(libc::SYS_getsockopt, [number, level, name, kind, length, 0]).is_ok()
+}
+
+/// A descriptor that is known by its number.
+pub(crate) fn borrowed(number: i32) -> std::os::fd::BorrowedFd<'static> {
+    // SAFETY: the cases name what is open for as long as they run.
+    unsafe { std::os::fd::BorrowedFd::borrow_raw(number) }
+}
+
 /// Pages of memory.
 pub(crate) fn pages(count: u64) -> u64 {
     let protection = u64::try_from(libc::PROT_READ | libc::PROT_WRITE).unwrap();
