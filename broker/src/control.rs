@@ -105,6 +105,8 @@ defences! {
     Restricted = "restricted",
     /// What was learnt by the number of an asker is used only while its request stands.
     Revalidated = "revalidated",
+    /// Who wrote into the memory of another than the asker ends.
+    AstrayEnds = "astray-ends",
     /// What has to wait does so in a worker, out of everybody's way.
     WaitsElsewhere = "waits-elsewhere",
     /// A restriction waits until what was decided before is done.

@@ -34,6 +34,8 @@ struct Sweep {
     written: usize,
     /// What was asked for was done.
     done: usize,
+    /// Attempts that ended the sandbox.
+    ended: usize,
 }
 
 struct Asking {
@@ -100,6 +102,15 @@ impl Asking {
         let number = number.and_then(|number| number.parse().ok());
         number.unwrap_or_else(|| panic!("'{line}' for {what}"))
     }
+
+    /// Its broker, held.
+    fn held(&self) -> Held {
+        let brokers = Broker::below(self.child.id());
+        let [broker] = brokers.as_slice() else {
+            panic!("{brokers:?}");
+        };
+        Held::of(broker.process)
+    }
 }
 
 /// Kills a process after this time, unless what is returned is dropped before.
@@ -124,12 +135,8 @@ fn sweep(doorward: &Path, without: &str, case: &str) -> Sweep {
         bench.tree.file(name, "there");
     }
     let mut asking = Asking::start(&bench, doorward, without, case);
-    let _over = ends_within(LIMIT, asking.child.id());
-    let brokers = Broker::below(asking.child.id());
-    let [broker] = brokers.as_slice() else {
-        panic!("{brokers:?}");
-    };
-    let held = Held::of(broker.process);
+    let mut over = ends_within(LIMIT, asking.child.id());
+    let mut held = asking.held();
     let mut seen = Sweep::default();
     let mut begun = true;
     for _ in 0..SWEEPS {
@@ -147,12 +154,18 @@ fn sweep(doorward: &Path, without: &str, case: &str) -> Sweep {
             let serves = held.make(calls);
             asking.say('h');
             assert!(asking.told('n') > 50, "too few took numbers");
-            if serves {
-                held.serve();
-            }
-            asking.say('o');
-            seen.written += usize::from(asking.told('c') > 0);
             seen.attempts += 1;
+            if !serves || held.serve() {
+                asking.say('o');
+                seen.written += usize::from(asking.told('c') > 0);
+            } else {
+                seen.ended += 1;
+                assert!(!asking.child.wait().unwrap().success());
+                asking = Asking::start(&bench, doorward, without, case);
+                over = ends_within(LIMIT, asking.child.id());
+                held = asking.held();
+                begun = true;
+            }
             seen.calls = seen.calls.max(calls);
             for (name, count) in [(decoy, &mut seen.done), (precious, &mut seen.removed)] {
                 if !bench.tree.name(name).exists() {
@@ -168,6 +181,7 @@ fn sweep(doorward: &Path, without: &str, case: &str) -> Sweep {
     drop(held);
     drop(asking.input);
     assert!(asking.child.wait().unwrap().success());
+    drop(over);
     println!("| a number used again: {case} | {seen:?} |");
     seen
 }
@@ -178,7 +192,24 @@ fn a_number_of_a_process_used_again_leads_to_nothing_of_its_new_owner() {
         let seen = sweep(&built(), "", case);
         assert_eq!((seen.removed, seen.written), (0, 0), "{case}: {seen:?}");
         assert!(seen.calls >= 4 && seen.done >= SWEEPS, "{case}: {seen:?}");
+        assert_eq!(seen.ended, 0, "{case}: {seen:?}");
     }
+}
+
+/// What was answered into memory of another ends the sandbox. In a sweep that is the attempt
+/// between the last look and the writing.
+#[test]
+fn an_answer_to_a_number_used_again_ends_the_sandbox() {
+    let seen = sweep(&built(), "", "answer");
+    assert_eq!((seen.written, seen.removed), (0, 0), "{seen:?}");
+    assert!(seen.ended >= SWEEPS, "{seen:?}");
+}
+
+/// The control: a broker that leaves it at that look.
+#[test]
+fn control_a_look_before_the_answer_loses() {
+    let seen = sweep(&control("chosen"), "astray-ends", "answer");
+    assert_eq!((seen.written, seen.ended), (SWEEPS, 0), "{seen:?}");
 }
 
 /// The control: a broker that does not ask whether the request still stands takes the name from
@@ -187,7 +218,7 @@ fn a_number_of_a_process_used_again_leads_to_nothing_of_its_new_owner() {
 fn control_a_number_believed_loses() {
     let doorward = control("chosen");
     for case in ["name", "directory", "descriptor", "answer"] {
-        let seen = sweep(&doorward, "revalidated", case);
+        let seen = sweep(&doorward, "revalidated,astray-ends", case);
         assert!(seen.removed + seen.written > 0, "{case}: {seen:?}");
     }
 }

@@ -58,7 +58,15 @@ impl Waiting<'_> {
         }
     }
 
-    fn keep(&self, process: OwnedFd) {
+    /// What names the thread for good; of an earlier one of this number, if that was reaped just now.
+    pub(super) fn named(&self) -> Option<OwnedFd> {
+        match self.last.and_then(Cell::take) {
+            Some((thread, process)) if thread == self.thread => Some(process),
+            _ => process::pidfd_of_thread(self.thread).ok(),
+        }
+    }
+
+    pub(super) fn keep(&self, process: OwnedFd) {
         if let Some(last) = self.last {
             last.set(Some((self.thread, process)));
         }

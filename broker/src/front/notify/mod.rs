@@ -10,5 +10,6 @@ mod memory;
 mod responder;
 mod seat;
 mod serve;
+mod written;
 
 pub use serve::{NotifyError, NotifyReport, serve};

@@ -44,8 +44,14 @@ impl<'a> Responder<'a> {
         }
     }
 
-    pub(super) fn value(mut self, value: i64) {
+    pub(super) fn value(self, value: i64) {
+        let _whether_it_waited = self.taken(value);
+    }
+
+    /// Answers with a value; whether the asker waited until then.
+    pub(super) fn taken(mut self, value: i64) -> bool {
         self.owed = notify::send_value(self.listener, self.id, value).is_err();
+        !self.owed
     }
 
     pub(super) fn errno(mut self, errno: Errno) {

@@ -26,6 +26,7 @@ use super::{
     memory::Memory,
     responder::{Continuable, Responder},
     seat::Seat,
+    written::Written,
 };
 use crate::{
     audit::Entry,
@@ -352,7 +353,13 @@ impl Front {
             Answer::Bytes(bytes) => bytes_back(job, waiting, memory, bytes),
         };
         match written {
-            Ok(value) => responder.value(value),
+            Ok((value, written)) => {
+                if responder.taken(value) {
+                    written.keep(waiting);
+                } else {
+                    written.check();
+                }
+            }
             Err(errno) => responder.errno(errno),
         }
     }
@@ -379,12 +386,19 @@ fn put(
     address: u64,
     bytes: &[u8],
     value: i64,
-) -> Result<i64, Errno> {
+) -> Result<(i64, Written), Errno> {
+    let written = Written::to(waiting);
     if !waiting.valid() {
         return Err(Errno::SRCH);
     }
-    memory.write(address, bytes)?;
-    Ok(value)
+    if let Err(errno) = memory.write(address, bytes) {
+        // A part may have been.
+        if !waiting.valid() {
+            written.check();
+        }
+        return Err(errno);
+    }
+    Ok((value, written))
 }
 
 /// The control: what is opened is not what was decided on.
@@ -400,7 +414,7 @@ fn bytes_back(
     waiting: &Waiting<'_>,
     memory: Memory,
     mut bytes: Vec<u8>,
-) -> Result<i64, Errno> {
+) -> Result<(i64, Written), Errno> {
     let [first, second, third, fourth, ..] = job.copied.arguments;
     let size = |register: u64| usize::try_from(register & 0x7fff_ffff).unwrap_or(0);
     let (address, room) = match job.call.name {
