@@ -185,7 +185,7 @@ void doorward_end(doorward_client *client);
 
  Returns 0, or -1 with errno, and the sandbox is as it was: EINVAL for a document that is
  wrong (the audit log says where), E2BIG for one that is too long, ENOSPC after 16
- restrictions, EOPNOTSUPP in a worker, ETIMEDOUT while a request is stuck.
+ restrictions, ETIMEDOUT while a request is stuck. Of a worker it holds for that alone.
  */
 int doorward_restrict(doorward_client *client, const char* document);
 

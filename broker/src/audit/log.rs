@@ -31,11 +31,16 @@ const OBJECT: usize = 2 * 4096;
 const END: Duration = Duration::from_secs(3);
 
 /// The log of one sandbox. Recording never blocks the broker and never fails a request.
-/// [`Log::default`] only counts.
-#[derive(Debug, Default)]
+/// [`Log::default`] only counts. A clone is the same log.
+#[derive(Debug, Default, Clone)]
 pub struct Log {
-    policy: Option<Arc<Policy>>,
+    kept: Arc<Kept>,
     restrictions: Arc<Restrictions>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    policy: Option<Arc<Policy>>,
     session: String,
     sink: Option<Sink>,
     tally: Mutex<Tally>,
@@ -54,13 +59,17 @@ impl Log {
                 Box::new(move |count| written(&named, Event::Dropped { count })),
             )
         });
-        let log = Self {
+        let kept = Kept {
             policy: Some(policy),
             session: session.to_owned(),
             sink,
+            ..Kept::default()
+        };
+        let log = Self {
+            kept: Arc::new(kept),
             ..Self::default()
         };
-        if let Some(sink) = &log.sink {
+        if let Some(sink) = &log.kept.sink {
             sink.offer(log.line(Event::Start(start)));
         }
         log
@@ -75,7 +84,7 @@ impl Log {
 
     /// Records that the session was narrowed: by this request, or by the host.
     pub(crate) fn restricted(&self, entry: Option<&Entry<'_>>, number: usize, document: &[u8]) {
-        if let Some(sink) = &self.sink {
+        if let Some(sink) = &self.kept.sink {
             sink.offer(self.line(Event::Restricted(Restricted {
                 by: entry.map_or("host", |entry| entry.front).to_owned(),
                 process: entry.map(|entry| entry.process),
@@ -99,18 +108,19 @@ impl Log {
                     self.restricted(Some(entry), number, document);
                 }
                 let failed = matches!(entry.decision.answer, Answer::Errno(_));
-                let detail = self.sink.is_some();
+                let detail = self.kept.sink.is_some();
                 self.tally().allow(rule, operation, object, failed, detail);
             }
             Verdict::Deny(denial) => {
                 // What a restriction denies, the policy in its file does not.
                 let by_policy = self.restriction(denial).is_none();
                 let question = self
+                    .kept
                     .policy
                     .as_deref()
                     .filter(|_| by_policy)
                     .and_then(|policy| asked::question(policy, entry.request, object, denial));
-                if let Some(sink) = &self.sink {
+                if let Some(sink) = &self.kept.sink {
                     let denied = self.denied(entry, denial, question.as_ref());
                     sink.offer(self.line(Event::Denied(Box::new(denied))));
                 }
@@ -134,25 +144,25 @@ impl Log {
         let mut tally = self.tally();
         match errno {
             Errno::FAULT => tally.unread(operation, errno),
-            _ => tally.allow(RuleId::OWN, operation, b"", true, self.sink.is_some()),
+            _ => tally.allow(RuleId::OWN, operation, b"", true, self.kept.sink.is_some()),
         }
     }
 
     /// Ends the log: writes what was allowed, counted, and the sums. Takes at most three
     /// seconds. Called again, it answers the same.
     pub fn finish(&self) -> Summary {
-        self.summary.get_or_init(|| self.end()).clone()
+        self.kept.summary.get_or_init(|| self.end()).clone()
     }
 
     /// What was counted so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let dropped = self.sink.as_ref().map_or(0, Sink::dropped);
+        let dropped = self.kept.sink.as_ref().map_or(0, Sink::dropped);
         self.tally().summary(dropped)
     }
 
     fn end(&self) -> Summary {
-        let Some(sink) = &self.sink else {
+        let Some(sink) = &self.kept.sink else {
             return self.tally().summary(0);
         };
         let now = Instant::now();
@@ -216,22 +226,29 @@ impl Log {
                 rule.document
             ));
         }
-        let policy = self.policy.as_deref()?;
+        let policy = self.kept.policy.as_deref()?;
         Some(policy.explain(question?, &[]).change)
     }
 
     fn named(&self, rule: RuleId) -> NamedRule {
-        let written = self.policy.as_deref().and_then(|policy| policy.rule(rule));
+        let written = self
+            .kept
+            .policy
+            .as_deref()
+            .and_then(|policy| policy.rule(rule));
         let restriction = self.restrictions.rule(rule);
         NamedRule::new(rule, written.or(restriction.as_ref()))
     }
 
     fn line(&self, event: Event) -> Option<Vec<u8>> {
-        written(&self.session, event)
+        written(&self.kept.session, event)
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept
+            .tally
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -31,6 +31,14 @@ enum Way {
     Listener(OwnedFd),
 }
 
+/// A way by which its worker has not asked yet.
+#[derive(Debug)]
+struct Silent {
+    way: Way,
+    /// What it shares with the other way of its worker.
+    context: Context,
+}
+
 /// What serves one.
 enum Serving {
     Lane(JoinHandle<Result<ApiReport, ApiError>>),
@@ -45,8 +53,7 @@ pub(super) struct Arrivals {
     socket: OwnedFd,
     context: Context,
     stopped: Arc<OwnedFd>,
-    /// Of workers that have not asked yet.
-    silent: Vec<Way>,
+    silent: Vec<Silent>,
     serving: Vec<Serving>,
     reports: Reports,
 }
@@ -73,7 +80,7 @@ impl Arrivals {
             waited.extend(
                 self.silent
                     .iter()
-                    .map(|way| PollFd::new(way, PollFlags::IN)),
+                    .map(|one| PollFd::new(&one.way, PollFlags::IN)),
             );
             match poll(&mut waited, None) {
                 Err(Errno::INTR) => continue,
@@ -93,9 +100,13 @@ impl Arrivals {
             }
             match arrived(self.socket.as_fd()) {
                 Ok(Arrived { lane, listener }) => {
-                    let lane = lane.map(Way::Lane);
-                    let listener = listener.map(Way::Listener);
-                    self.silent.extend(lane.into_iter().chain(listener));
+                    let ways = [lane.map(Way::Lane), listener.map(Way::Listener)];
+                    let context = self.context.of_worker();
+                    let silent = |way| Silent {
+                        way,
+                        context: context.clone(),
+                    };
+                    self.silent.extend(ways.into_iter().flatten().map(silent));
                 }
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 Err(_) => break,
@@ -111,23 +122,23 @@ impl Arrivals {
     fn answer(&mut self, events: &[PollFlags]) {
         let mut events = events.iter();
         let mut still = Vec::with_capacity(self.silent.len());
-        for way in std::mem::take(&mut self.silent) {
+        for one in std::mem::take(&mut self.silent) {
             match events.next().copied().unwrap_or(PollFlags::empty()) {
-                event if event.is_empty() => still.push(way),
+                event if event.is_empty() => still.push(one),
                 event if event.intersects(PollFlags::HUP | PollFlags::ERR) => {}
-                _ => self.serve(way),
+                _ => self.serve(one),
             }
         }
         self.silent = still;
     }
 
-    fn serve(&mut self, way: Way) {
+    fn serve(&mut self, Silent { way, context }: Silent) {
         let (ended, serving) = std::mem::take(&mut self.serving)
             .into_iter()
             .partition::<Vec<Serving>, _>(Serving::has_ended);
         self.serving = serving;
         ended.into_iter().for_each(|one| self.collect(one));
-        let (context, stopped) = (self.context.clone(), Arc::clone(&self.stopped));
+        let stopped = Arc::clone(&self.stopped);
         let started = match way {
             Way::Lane(lane) => {
                 thread("api", move || api::serve(lane, context, stopped.as_fd())).map(Serving::Lane)

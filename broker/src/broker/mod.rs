@@ -316,10 +316,7 @@ fn serve(
     drop((streams.standard, streams.orders, view, expendable));
     let programs = launching.spawns.take().map(Programs::new);
     let arrivals = launching.arrivals.take();
-    let in_force = Arc::new(match workers {
-        true => InForce::shared(),
-        false => InForce::default(),
-    });
+    let in_force = Arc::new(InForce::default());
     let services = |policy: Arc<Policy>, spawn| -> Result<Arc<Services>, BrokerError> {
         let program = request.program.as_ref().map(|path| path.as_bytes());
         let program = program.and_then(|name| AbsName::parse(name).ok());

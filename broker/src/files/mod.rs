@@ -85,9 +85,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(crate) struct Files<F: Filesystem> {
     /// The file system.
-    pub(crate) filesystem: F,
+    pub(crate) filesystem: Arc<F>,
     /// Where walks begin.
-    pub(crate) roots: Roots<F::Pin>,
+    pub(crate) roots: Arc<Roots<F::Pin>>,
     /// What is decided by.
     pub(crate) policy: Arc<dyn Rules>,
     /// Whether the sandboxee lives in a view: then ancestors of rules are stand-ins
@@ -98,12 +98,26 @@ pub(crate) struct Files<F: Filesystem> {
     /// The one user and group that exist for the sandboxee, where others show as 65534.
     pub(crate) only_ids: Option<(u32, u32)>,
     /// What the scratch directory may hold.
-    pub(crate) budget: Option<Budget>,
+    pub(crate) budget: Option<Arc<Budget>>,
     /// Lets renames happen one at a time.
-    pub(crate) turn: Turn,
+    pub(crate) turn: Arc<Turn>,
 }
 
 impl<F: Filesystem> Files<F> {
+    /// The same files, judged by other rules.
+    pub(crate) fn judged_by(&self, policy: Arc<dyn Rules>) -> Self {
+        Self {
+            filesystem: Arc::clone(&self.filesystem),
+            roots: Arc::clone(&self.roots),
+            policy,
+            view: self.view,
+            program: self.program.clone(),
+            only_ids: self.only_ids,
+            budget: self.budget.clone(),
+            turn: Arc::clone(&self.turn),
+        }
+    }
+
     /// Whether more may be put where these rights are: `ENOSPC` in a full scratch directory.
     fn has_room(&self, course: &Course<'_>, rights: &Rights) -> Attempt<()> {
         let Some(budget) = self.budget.as_ref().filter(|_| rights.scratch) else {

@@ -260,7 +260,7 @@ impl<F: Filesystem> Files<F> {
                 Ok(file) => {
                     self.same_object(&file, &found.status)?;
                     if !wanted.writes() {
-                        super::fifo::await_writer(&self.filesystem, course, &file)?;
+                        super::fifo::await_writer(&*self.filesystem, course, &file)?;
                     }
                     self.unblock(&file, wanted)?;
                     return Ok(file);

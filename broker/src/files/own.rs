@@ -205,7 +205,7 @@ impl Files<Kernel> {
             return Ok(false);
         };
         let mut real = Vec::new();
-        super::Filesystem::name(&self.filesystem, &directory, &mut real)?;
+        super::Filesystem::name(&*self.filesystem, &directory, &mut real)?;
         Ok(real == format!("/proc/{number}").as_bytes())
     }
 }

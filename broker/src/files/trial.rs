@@ -11,7 +11,7 @@ use doorward_policy::{AbsName, Access, Denial, Reason, Rights, RuleId, Verdict};
 use doorward_protocol::{Base, request::PathArgument};
 use rustix::io::Errno;
 
-use super::{Course, Files, Filesystem, Kernel, Roots, Rules, Turn};
+use super::{Course, Files, Filesystem, Kernel, Roots, Rules};
 use crate::service::{Asker, FileIdentity, Patience, Place};
 
 /// Rules: a key and a name, which may end in `/**`.
@@ -247,13 +247,13 @@ pub(crate) fn files(rules: TrialRules, scratch: Option<&Path>) -> Files<Kernel> 
     });
     Files {
         budget: None,
-        filesystem,
-        roots: Roots::new(Kernel::root().unwrap(), scratch),
+        filesystem: Arc::new(filesystem),
+        roots: Arc::new(Roots::new(Kernel::root().unwrap(), scratch)),
         policy: Arc::new(rules),
         view: false,
         program: None,
         only_ids: None,
-        turn: Turn::default(),
+        turn: Arc::default(),
     }
 }
 

@@ -33,6 +33,17 @@ pub struct Context {
 }
 
 impl Context {
+    /// The same for a worker, which has restrictions of its own.
+    pub(crate) fn of_worker(&self) -> Self {
+        let services = self.services.of_worker();
+        let audit = Log::clone(&self.audit).naming(Arc::clone(services.restrictions()));
+        Self {
+            services: Arc::new(services),
+            audit: Arc::new(audit),
+            ..self.clone()
+        }
+    }
+
     /// Takes one request of the sandbox's rate, and waits for its turn, or until `stop` is
     /// readable or hung up; whether it is.
     fn paced(&self, stop: BorrowedFd<'_>) -> Result<bool, Errno> {

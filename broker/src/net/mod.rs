@@ -23,6 +23,8 @@ mod socket;
 mod tests;
 mod unix;
 
+use std::sync::Arc;
+
 use doorward_policy::{Narrowed, Reason};
 use rustix::io::Errno;
 
@@ -39,11 +41,11 @@ pub(crate) struct Network {
     /// Whether the broker makes TCP sockets.
     tcp: bool,
     /// The sockets it made.
-    made: Made,
+    made: Arc<Made>,
     /// Copies of those, where the asker's own cannot be had.
-    kept: Kept,
+    kept: Arc<Kept>,
     /// The machine's own addresses.
-    own: OwnAddresses,
+    own: Arc<OwnAddresses>,
 }
 
 impl Network {
@@ -52,9 +54,20 @@ impl Network {
         Self {
             policy,
             tcp,
-            made: Made::default(),
-            kept: Kept::where_needed(),
-            own: OwnAddresses::default(),
+            made: Arc::default(),
+            kept: Arc::new(Kept::where_needed()),
+            own: Arc::default(),
+        }
+    }
+
+    /// The same network, judged by other restrictions.
+    pub(crate) fn judged_by(&self, policy: Narrowed) -> Self {
+        Self {
+            policy,
+            tcp: self.tcp,
+            made: Arc::clone(&self.made),
+            kept: Arc::clone(&self.kept),
+            own: Arc::clone(&self.own),
         }
     }
 

@@ -24,9 +24,6 @@ pub enum NarrowError {
     /// The restriction cannot be made.
     #[error(transparent)]
     Restriction(#[from] RestrictionError),
-    /// Several sandboxees share it.
-    #[error("workers of one pool share their session; narrow the policy they start under")]
-    Shared,
     /// A request holds it up, for longer than a disk takes.
     #[error("a request of the session is not done within 5 s; end the sandbox, or try again")]
     Busy,
@@ -36,8 +33,6 @@ pub enum NarrowError {
 #[derive(Debug, Default)]
 pub(crate) struct InForce {
     restrictions: Arc<Restrictions>,
-    /// Whether it is never narrowed.
-    shared: bool,
     gate: Mutex<Gate>,
     changed: Condvar,
 }
@@ -53,14 +48,6 @@ struct Gate {
 }
 
 impl InForce {
-    /// Of several sandboxees, none of which may narrow it for the others.
-    pub(crate) fn shared() -> Self {
-        Self {
-            shared: true,
-            ..Self::default()
-        }
-    }
-
     /// The restrictions, for those that decide.
     pub(crate) fn restrictions(&self) -> &Arc<Restrictions> {
         &self.restrictions
@@ -78,9 +65,6 @@ impl InForce {
 
     /// Narrows the session; the restriction's number. Not to be called by who holds a [`Lease`] of it.
     pub(crate) fn narrow(&self, document: &[u8]) -> Result<usize, NarrowError> {
-        if self.shared {
-            return Err(NarrowError::Shared);
-        }
         if !self.restrictions.has_room() {
             return Err(RestrictionError::Many.into());
         }
@@ -222,8 +206,6 @@ mod tests {
             error,
             NarrowError::Restriction(RestrictionError::Many)
         ));
-        let shared = InForce::shared().narrow(NOTHING);
-        assert!(matches!(shared, Err(NarrowError::Shared)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use doorward_policy::{
-    AbsName, Denial, Narrowed, Policy, Reason, RestrictionError, RuleId, Verdict,
+    AbsName, Denial, Narrowed, Policy, Reason, RestrictionError, Restrictions, RuleId, Verdict,
 };
 use doorward_protocol::{Request, request::PathArgument};
 use rustix::io::Errno;
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::files::{
     Attempt, Course, Detail, Fault, Files, Filesystem, Grant, Kernel, Kind, Manner, Own, Roots,
-    Rules, Turn, Wanted, meant,
+    Rules, Wanted, meant,
 };
 use crate::limits::{Budget, Pace};
 use crate::net::Network;
@@ -32,7 +32,7 @@ pub struct Services {
     files: Files<Kernel>,
     network: Network,
     spawn: Option<Box<dyn Spawner + Send + Sync>>,
-    pace: Pace,
+    pace: Arc<Pace>,
 }
 
 impl std::fmt::Debug for Services {
@@ -86,15 +86,15 @@ impl Services {
         let rules: Arc<dyn Rules> = Arc::new(policy.clone());
         let network = Network::new(policy.clone(), setup.network);
         Ok(Self {
-            pace: Pace::default(),
+            pace: Arc::default(),
             in_force,
             policy,
             files: Files {
-                filesystem,
-                roots: Roots::new(root, scratch),
+                filesystem: Arc::new(filesystem),
+                roots: Arc::new(Roots::new(root, scratch)),
                 policy: rules,
-                budget,
-                turn: Turn::default(),
+                budget: budget.map(Arc::new),
+                turn: Arc::default(),
                 view: setup.view,
                 program: None,
                 only_ids: setup.map_foreign_ids.then_some(ids),
@@ -102,6 +102,21 @@ impl Services {
             network,
             spawn: setup.spawn,
         })
+    }
+
+    /// The same for a worker, which narrows itself and none of its neighbours. It starts nothing.
+    pub(crate) fn of_worker(&self) -> Self {
+        let in_force = Arc::new(InForce::default());
+        let restrictions = Arc::clone(in_force.restrictions());
+        let policy = Narrowed::new(Arc::clone(self.policy()), restrictions);
+        Self {
+            files: self.files.judged_by(Arc::new(policy.clone())),
+            network: self.network.judged_by(policy.clone()),
+            policy,
+            in_force,
+            spawn: None,
+            pace: Arc::clone(&self.pace),
+        }
     }
 
     /// With the program, by its canonical name, that /proc/self/exe leads to in the view.
@@ -126,9 +141,14 @@ impl Services {
         self.in_force.narrow(document)
     }
 
+    /// The restrictions made so far.
+    pub(crate) fn restrictions(&self) -> &Arc<Restrictions> {
+        self.in_force.restrictions()
+    }
+
     /// What the scratch directory may hold.
     pub(crate) fn scratch(&self) -> Option<&Budget> {
-        self.files.budget.as_ref()
+        self.files.budget.as_deref()
     }
 
     /// Takes one request; how long its front has to wait before it serves it.
@@ -378,7 +398,6 @@ impl Services {
             Err(error) => {
                 let (reason, errno) = match &error {
                     NarrowError::Busy => return Err(Fault::Failed(Errno::TIMEDOUT)),
-                    NarrowError::Shared => (Reason::Front, Errno::OPNOTSUPP),
                     NarrowError::Restriction(RestrictionError::Many) => {
                         (Reason::Quota, Errno::NOSPC)
                     }

@@ -86,7 +86,7 @@ pub extern "C" fn doorward_end(client: Option<Box<Client>>) {
 ///
 /// Returns 0, or -1 with errno, and the sandbox is as it was: EINVAL for a document that is
 /// wrong (the audit log says where), E2BIG for one that is too long, ENOSPC after 16
-/// restrictions, EOPNOTSUPP in a worker, ETIMEDOUT while a request is stuck.
+/// restrictions, ETIMEDOUT while a request is stuck. Of a worker it holds for that alone.
 #[unsafe(no_mangle)]
 pub extern "C" fn doorward_restrict(client: Option<&mut Client>, document: Text) -> c_int {
     done(|| {

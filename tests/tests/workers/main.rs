@@ -51,6 +51,11 @@ fn a_worker_reads_what_its_policy_names() {
 }
 
 #[test]
+fn a_worker_that_narrows_itself_narrows_no_other() {
+    at(&Level::ALL, &["api", "auto"], "narrows");
+}
+
+#[test]
 fn a_worker_that_ends_at_any_step_is_one_error_and_the_next_call_goes_well() {
     at(&Level::ALL, &["api", "notify"], "deaths");
 }

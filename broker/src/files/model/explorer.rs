@@ -15,7 +15,7 @@ use super::{
     world::World,
 };
 use crate::{
-    files::{Course, Files, Roots, Rules, Turn},
+    files::{Course, Files, Roots, Rules},
     service::Patience,
 };
 
@@ -73,6 +73,10 @@ impl<'a> Explorer<'a> {
         }
     }
 
+    #[expect(
+        clippy::arc_with_non_send_sync,
+        reason = "one thread explores a world; the kernel's files are shared by several"
+    )]
     fn run(&self, tree: &Tree, request: &Request, script: &[(usize, Move)], choose: bool) -> Run {
         let pin = |(node, mount)| ModelPin {
             node,
@@ -89,13 +93,13 @@ impl<'a> Explorer<'a> {
         let directory = native::resolve(tree, start, at, true).unwrap();
         let files = Files {
             budget: None,
-            filesystem: Model::new(tree.clone(), directory),
-            roots: Roots::new(pin((0, 0)), scratch),
+            filesystem: Arc::new(Model::new(tree.clone(), directory)),
+            roots: Arc::new(Roots::new(pin((0, 0)), scratch)),
             policy: Arc::clone(&self.policy),
             view: false,
             program: None,
             only_ids: None,
-            turn: Turn::default(),
+            turn: Arc::default(),
         };
         let ask = |request: &Request| {
             let asker = ModelAsker {

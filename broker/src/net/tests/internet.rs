@@ -358,7 +358,7 @@ fn a_fresh_socket_is_made_connected_and_granted() {
 /// A network that keeps copies, and an asker whose own sockets cannot be had.
 fn withheld(net: &str) -> (Network, TrialAsker) {
     let network = Network {
-        kept: Kept::always(),
+        kept: Arc::new(Kept::always()),
         ..Network::new(
             doorward_policy::Narrowed::new(Arc::new(policy(net)), Arc::default()),
             true,

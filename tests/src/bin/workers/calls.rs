@@ -1,5 +1,7 @@
 //! Calls that go well.
 
+use std::path::{Path, PathBuf};
+
 use doorward::worker::{Nest, Tainted};
 
 use super::{plain, rogue, terms, zygote};
@@ -34,18 +36,24 @@ pub(crate) fn all(front: &str) {
     assert_eq!(zygote.living(), 4);
 }
 
+/// Files of this content in the working directory.
+fn files<const N: usize>(names: [&str; N]) -> [PathBuf; N] {
+    let here = std::env::current_dir().unwrap();
+    names.map(|name| {
+        let path = here.join(name);
+        std::fs::write(&path, "content").unwrap();
+        path
+    })
+}
+
 /// What the policy names is read, by notification, and nothing else.
 pub(crate) fn reads(front: &str) {
-    let here = std::env::current_dir().unwrap();
-    let (named, other) = (here.join("named"), here.join("other"));
-    for path in [&named, &other] {
-        std::fs::write(path, "content").unwrap();
-    }
+    let [named, other] = files(["named", "other"]);
     let rule = format!("fs.read = [\"{}\"]\n", named.display());
     let zygote = zygote(front, &rule, Nest::default()).unwrap();
     for _ in 0..3 {
         let mut worker = rogue(&zygote);
-        let mut read = |path: &std::path::Path| {
+        let mut read = |path: &Path| {
             let path = path.to_str().unwrap().to_owned();
             worker.read(terms(), path).unwrap().whatever_it_is().result
         };
@@ -56,5 +64,43 @@ pub(crate) fn reads(front: &str) {
         };
         assert_eq!(read(&named), expected);
         assert_eq!(read(&other), Err(libc::EACCES));
+    }
+}
+
+/// A worker that narrows itself is narrowed by each of its ways, and no other worker is.
+pub(crate) fn narrows(front: &str) {
+    let [one, other] = files(["one", "other"]);
+    let list = |paths: &[&Path]| format!("fs.read = {paths:?}\n");
+    let zygote = zygote(front, &list(&[&one, &other]), Nest::default()).unwrap();
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let mut narrowed = rogue(&zygote);
+    let mut neighbour = rogue(&zygote);
+    let document = format!("version = 1\n{}", list(&[&one]));
+    // The control: before it narrows itself it opens both.
+    for path in [&one, &other] {
+        let opened = narrowed.open(terms(), text(path)).unwrap();
+        assert_eq!(opened.whatever_it_is().result, 0);
+    }
+    let done = narrowed.narrow(terms(), document).unwrap();
+    assert_eq!(done.whatever_it_is().result, 0);
+    let mut later = rogue(&zygote);
+    for (worker, errno) in [
+        (&mut narrowed, libc::EACCES),
+        (&mut neighbour, 0),
+        (&mut later, 0),
+    ] {
+        for (path, due) in [(&one, 0), (&other, errno)] {
+            let opened = worker.open(terms(), text(path)).unwrap();
+            assert_eq!(opened.whatever_it_is().result, due, "{front} {path:?}");
+            if front == "auto" {
+                // By notification.
+                let read = worker.read(terms(), text(path)).unwrap();
+                let read = read
+                    .whatever_it_is()
+                    .result
+                    .map_or_else(|errno| errno, |_| 0);
+                assert_eq!(read, due, "{front} {path:?}");
+            }
+        }
     }
 }

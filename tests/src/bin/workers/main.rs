@@ -45,6 +45,7 @@ const CASES: &[Case] = &[
     ("calls", calls::all),
     ("c", c::all),
     ("reads", calls::reads),
+    ("narrows", calls::narrows),
     ("deaths", deaths::at_each_step),
     ("late", deaths::late),
     ("crashes", deaths::a_thousand),

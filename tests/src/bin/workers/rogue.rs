@@ -1,6 +1,10 @@
 //! The worker: it does what the host asks of it, most of it bad.
 
+use std::os::fd::OwnedFd;
+
 use doorward::{Sandboxee, worker::Call};
+use doorward_sandboxee::{Client, ClientError};
+use rustix::fs::{Mode, OFlags};
 
 doorward::interface! {
     /// What the host asks.
@@ -19,6 +23,10 @@ doorward::interface! {
         fn keep(bytes: u64);
         /// What a file holds, or the errno.
         fn read(path: String) -> Result<Vec<u8>, i32>;
+        /// Narrows itself, by its lane; the errno.
+        fn narrow(document: String) -> i32;
+        /// Opens a file to read, by its lane; the errno.
+        fn open(path: String) -> i32;
         /// Its descriptors, and its process.
         fn own() -> (Vec<i32>, i32);
         /// The answer to so many questions.
@@ -38,12 +46,33 @@ pub(crate) const IN_QUESTION: u8 = 3;
 pub(crate) const PANIC: u8 = 4;
 pub(crate) const FORBIDDEN: u8 = 5;
 
-struct Bad;
+#[derive(Default)]
+struct Bad {
+    /// Until it asks for the first time.
+    lane: Option<OwnedFd>,
+    client: Option<Client>,
+}
 
 /// The entry.
-pub(crate) fn serve(sandboxee: Sandboxee) -> u8 {
-    let interface: &mut dyn Rogue = &mut Bad;
+pub(crate) fn serve(mut sandboxee: Sandboxee) -> u8 {
+    let interface: &mut dyn Rogue = &mut Bad {
+        lane: sandboxee.lane.take(),
+        ..Bad::default()
+    };
     sandboxee.serve(interface)
+}
+
+impl Bad {
+    fn asked(&mut self, ask: impl FnOnce(&mut Client) -> Result<(), ClientError>) -> i32 {
+        if let Some(lane) = self.lane.take() {
+            self.client = Some(Client::from_fd(lane).unwrap());
+        }
+        match ask(self.client.as_mut().expect("it has a lane")) {
+            Ok(()) => 0,
+            Err(ClientError::Errno(errno)) => errno.raw_os_error(),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 impl Rogue for Bad {
@@ -109,6 +138,15 @@ impl Rogue for Bad {
 
     fn read(&mut self, _call: &mut Call<'_>, path: String) -> Result<Vec<u8>, i32> {
         std::fs::read(path).map_err(|error| error.raw_os_error().unwrap_or(-1))
+    }
+
+    fn narrow(&mut self, _call: &mut Call<'_>, document: String) -> i32 {
+        self.asked(|client| client.restrict(&document))
+    }
+
+    fn open(&mut self, _call: &mut Call<'_>, path: String) -> i32 {
+        let path = path.as_str();
+        self.asked(|client| client.open(path, OFlags::RDONLY, Mode::empty()).map(drop))
     }
 
     fn own(&mut self, _call: &mut Call<'_>) -> (Vec<i32>, i32) {
