@@ -4,16 +4,20 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     reason = "tests stop at what they did not expect"
 )]
 
+mod clip;
+
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::LazyLock,
 };
 
-use doorward_tests::{Level, Tree, doorward};
+use doorward_tests::{Level, Tree, copied, doorward};
 use serde_json::Value;
 
 /// Lines that `calls` prints.
@@ -54,44 +58,41 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// What `pkg-config` says.
-fn flags(words: &[&str]) -> Vec<String> {
+fn flags(words: &[&str], libraries: &[&str]) -> Vec<String> {
     let told = said(
         Command::new("pkg-config")
             .env("PKG_CONFIG_PATH", INSTALLED.join("lib/pkgconfig"))
             .args(words)
-            .arg("doorward"),
+            .args(libraries),
     );
     told.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Builds a program of `examples/c`.
-fn built(name: &str, linked: Linked) -> PathBuf {
-    let source = workspace().join(format!("examples/c/{name}.c"));
+/// Builds a program, with what it needs besides.
+fn built(source: &Path, linked: Linked, besides: &[&str]) -> PathBuf {
+    let name = source.file_stem().unwrap().to_str().unwrap();
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{linked:?}"));
     let mut cc = Command::new("cc");
-    cc.args([
-        "-std=c11",
-        "-D_GNU_SOURCE",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-o",
-    ])
-    .arg(&program)
-    .args(flags(&["--cflags"]))
-    .arg(source);
+    cc.args(["-std=c11", "-D_GNU_SOURCE", "-O1"])
+        .args(["-Wall", "-Wextra", "-Werror", "-o"])
+        .arg(&program)
+        .args(flags(&["--cflags"], &[&["doorward"], besides].concat()))
+        .arg(source);
     match linked {
         Linked::Statically => {
-            let libs = flags(&["--static", "--libs"]);
+            let libs = flags(&["--static", "--libs"], &["doorward"]);
             cc.args(libs.iter().map(|flag| match flag.as_str() {
                 "-ldoorward" => "-l:libdoorward.a",
                 flag => flag,
             }));
         }
         Linked::Shared => {
-            cc.args(flags(&["--libs"]));
+            cc.args(flags(&["--libs"], &["doorward"]));
             cc.arg(format!("-Wl,-rpath,{}", INSTALLED.join("lib").display()));
         }
+    }
+    if !besides.is_empty() {
+        cc.args(flags(&["--libs"], besides));
     }
     said(&mut cc);
     let needed = said(Command::new("readelf").arg("-d").arg(&program));
@@ -112,61 +113,32 @@ allow = [\"${CWD}/calls\"]
 set = { LD_LIBRARY_PATH = \"${CWD}\" }
 ";
 
-/// How `calls` ran, and what the broker recorded of it.
+/// How a program ran, and what the broker recorded of it.
 struct Ran {
     output: Output,
     audit: Vec<Value>,
-    granted: PathBuf,
-    denied: PathBuf,
 }
 
-/// Runs it in a sandbox at a level.
-fn run(level: Level, linked: Linked) -> Ran {
-    let tree = Tree::new(level);
-    let granted = tree.file("granted/file", "granted");
-    let denied = tree.file("denied", "secret");
-    // The control: without a sandbox it can be read.
-    let read = said(level.command("/bin/cat").arg(&denied));
-    assert_eq!(read, "secret");
-    tree.file("calls.toml", POLICY);
-    for (from, name) in [
-        (built("calls", linked), "calls"),
-        (INSTALLED.join("lib/libdoorward.so.0"), "libdoorward.so.0"),
-    ] {
-        let copied = Command::new("/bin/cp")
-            .arg(from)
-            .arg(tree.work().join(name))
-            .status();
-        assert!(copied.unwrap().success());
-    }
-    let program = tree.work().join("calls");
-    let output = doorward(level)
-        .args([
-            "run",
-            "--front",
-            "api",
-            "--policy",
-            "calls.toml",
-            "--audit",
-            "audit",
-            "--",
-        ])
-        .args([&program, &granted, &denied])
+/// Runs `work/NAME` of a tree under `work/NAME.toml`.
+fn sandboxed(tree: &Tree, front: &str, name: &str, words: &[impl AsRef<OsStr>]) -> Ran {
+    let output = doorward(tree.level())
+        .args(["run", "--front", front, "--audit", "audit"])
+        .args(["--policy", &format!("{name}.toml"), "--"])
+        .arg(tree.work().join(name))
+        .args(words)
         .current_dir(tree.work())
         .env_clear()
-        .env("HOME", level.home())
+        .env("HOME", tree.level().home())
         .env("PATH", "/usr/bin:/bin")
         .output()
         .unwrap();
-    let audit = std::fs::read_to_string(tree.work().join("audit")).unwrap();
-    let audit = audit
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap());
+    let log = tree.work().join("audit");
+    let audit = std::fs::read_to_string(&log).unwrap();
+    std::fs::remove_file(log).unwrap();
+    let record = |line| serde_json::from_str(line).unwrap();
     Ran {
         output,
-        audit: audit.collect(),
-        granted,
-        denied,
+        audit: audit.lines().map(record).collect(),
     }
 }
 
@@ -192,7 +164,19 @@ impl Ran {
 fn a_c_program_opens_traps_and_narrows_itself() {
     for level in Level::ALL {
         for linked in [Linked::Statically, Linked::Shared] {
-            let ran = run(level, linked);
+            let tree = Tree::new(level);
+            let granted = tree.file("granted/file", "granted");
+            let denied = tree.file("denied", "secret");
+            // The control: without a sandbox it can be read.
+            let read = said(level.command("/bin/cat").arg(&denied));
+            assert_eq!(read, "secret");
+            tree.file("calls.toml", POLICY);
+            let program = built(&workspace().join("examples/c/calls.c"), linked, &[]);
+            let library = INSTALLED.join("lib/libdoorward.so.0");
+            for (from, name) in [(program, "calls"), (library, "libdoorward.so.0")] {
+                let _copy = copied(&from, tree.work().join(name));
+            }
+            let ran = sandboxed(&tree, "api", "calls", &[&granted, &denied]);
             let output = &ran.output;
             let (out, err) = (text(&output.stdout), text(&output.stderr));
             assert!(output.status.success(), "{level} {linked:?}: {out}{err}");
@@ -200,18 +184,13 @@ fn a_c_program_opens_traps_and_narrows_itself() {
             assert_eq!(steps, (STEPS, STEPS), "{level} {linked:?}: {out}");
             // The first fopen was asked for by notification, those behind `doorward_enter` by
             // the trap front, the explicit calls on a lane.
-            assert_eq!(
-                ran.fronts(&ran.denied),
-                ["api", "notify", "trap"],
-                "{level} {linked:?}: {:?}",
-                ran.audit
-            );
-            assert_eq!(
-                ran.fronts(&ran.granted),
-                ["api", "trap"],
-                "{level} {linked:?}: {:?}",
-                ran.audit
-            );
+            for (file, fronts) in [
+                (&denied, &["api", "notify", "trap"][..]),
+                (&granted, &["api", "trap"]),
+            ] {
+                let by = ran.fronts(file);
+                assert_eq!(by, fronts, "{level} {linked:?}: {:?}", ran.audit);
+            }
         }
     }
 }
