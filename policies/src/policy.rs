@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::compile::Compiled;
+use crate::compile::{Compiled, PathRule};
+use crate::matcher::{Kind, Pattern};
 use crate::{AbsName, Rule, RuleId};
 
 /// Which front carries a sandbox's operations.
@@ -158,4 +159,27 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// What decides.
     pub(crate) compiled: Compiled,
+}
+
+impl Policy {
+    /// Lets one more file be read: a part of doorward itself that the program is to load. What
+    /// the policy denies or hides stays so. `None` where it has more rules than can be counted.
+    pub fn read_also(&mut self, name: &AbsName) -> Option<RuleId> {
+        let pattern = Pattern::of(name);
+        let rule = RuleId(u32::try_from(self.rules.len()).ok()?);
+        self.compiled.matcher.add(&pattern, Kind::Read, rule)?;
+        self.rules.push(Rule {
+            key: "fs.read".to_owned(),
+            text: String::from_utf8_lossy(name.as_bytes()).into_owned(),
+            document: "doorward".to_owned(),
+            line: 1,
+            column: 1,
+        });
+        self.compiled.paths.push(PathRule {
+            rule,
+            kind: Kind::Read,
+            pattern,
+        });
+        Some(rule)
+    }
 }

@@ -4,6 +4,14 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 
+/// Refuses: there is nothing to join.
+///
+/// # Errors
+/// `ENOSYS`.
+pub fn share(_lane: OwnedFd) -> Result<OwnedFd, Errno> {
+    Err(Errno::NOSYS)
+}
+
 /// Refuses: calls go on as they were.
 ///
 /// # Errors

@@ -85,11 +85,6 @@ pub(crate) enum BrokerError {
     /// The executable has no such entry.
     #[error("there is no entry '{0}'; register it with doorward::init")]
     Entry(String),
-    /// The policy asks for a front that is not offered.
-    #[error(
-        "the policy says front = \"{0}\", which is not offered; say \"notify\", \"api\" or \"auto\""
-    )]
-    Front(&'static str),
     /// The policy gives workers what they cannot have.
     #[error("workers cannot have {what}: {why}")]
     NotForWorkers {
@@ -255,7 +250,7 @@ fn serve(
     process::name(c"doorward-broker");
     process::prctl(libc::PR_SET_PDEATHSIG, 9)
         .map_err(|errno| BrokerError::System("ask to die with the keeper", errno))?;
-    let asked = fronts(start.policy.front, &start.job)?;
+    let asked = fronts(start.policy.front, &start.job);
     if start.policy.identity == IdentityUser::Isolated {
         return Err(BrokerError::Identity);
     }
@@ -374,18 +369,25 @@ fn serve(
 
 /// Which fronts a job gets: an entry what its policy says, a command notifications, since its
 /// loader opens files by system calls, and with `api` a lane besides, on which it can make its
-/// calls trap once it runs.
-fn fronts(front: Front, job: &Job) -> Result<Asked, BrokerError> {
-    let asked = |notify, api, trap| Asked { notify, api, trap };
-    Ok(match (job, front) {
-        // Its loader makes calls before anything can take them.
-        (Job::Command { .. }, Front::Trap) => return Err(BrokerError::Front("trap")),
+/// calls trap once it runs. With `trap` that is done for it.
+fn fronts(front: Front, job: &Job) -> Asked {
+    let asked = |notify, api, trap| Asked {
+        notify,
+        api,
+        trap,
+        preload: false,
+    };
+    match (job, front) {
+        (Job::Command { .. }, Front::Trap) => Asked {
+            preload: true,
+            ..asked(true, true, true)
+        },
         (_, Front::Trap) => asked(false, true, true),
         (Job::Command { .. }, Front::Api) => asked(true, true, true),
         (Job::Command { .. }, _) | (_, Front::Notify) => asked(true, false, false),
         (_, Front::Api) => asked(false, true, false),
         (_, Front::Auto) => asked(true, true, false),
-    })
+    }
 }
 
 /// The file that a command's program is.

@@ -70,6 +70,8 @@ enum Front {
     Notify,
     /// The same, and a lane for programs that were written for it.
     Api,
+    /// Notification, and a library loaded into dynamic programs, which takes their calls.
+    Trap,
 }
 
 impl Run {
@@ -92,6 +94,7 @@ impl Run {
             Some(Front::Auto) => policy::Front::Auto,
             Some(Front::Notify) => policy::Front::Notify,
             Some(Front::Api) => policy::Front::Api,
+            Some(Front::Trap) => policy::Front::Trap,
             None => policy.front,
         };
         let program = Program::Command(self.command);
@@ -115,9 +118,10 @@ impl Run {
             Err(HostError::Program(error)) => {
                 eprintln!("doorward: {error}");
                 ExitCode::from(match error {
-                    ProgramError::NotExecutable(_) | ProgramError::NotAllowed { .. } => {
-                        NOT_EXECUTABLE
-                    }
+                    ProgramError::NotExecutable(_)
+                    | ProgramError::NotAllowed { .. }
+                    | ProgramError::Static(_)
+                    | ProgramError::Loader { .. } => NOT_EXECUTABLE,
                     ProgramError::NotFound(_) => NOT_FOUND,
                     ProgramError::None => FAILED,
                 })

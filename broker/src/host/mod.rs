@@ -5,16 +5,17 @@
 
 mod foreground;
 mod output;
+mod preload;
 mod program;
 mod terminal;
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::{
-            ffi::OsStringExt,
+            ffi::{OsStrExt, OsStringExt},
             net::UnixStream,
             process::{CommandExt, ExitStatusExt},
         },
@@ -24,7 +25,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use doorward_policy::{Expansion, Policy, PolicyErrors};
+use doorward_policy::{Expansion, Policy, PolicyErrors, policy::Front};
 use nix::{sys::wait::waitpid, unistd::Pid};
 use rustix::io::Errno;
 
@@ -128,6 +129,11 @@ pub enum HostError {
     /// A policy that a program of the policy is to run under cannot be read.
     #[error("a policy that [[exec.program]] names is wrong: {0}")]
     Policy(#[from] PolicyErrors),
+    /// The library that takes a program's calls is missing.
+    #[error(
+        "{0} is neither beside this executable nor in ../lib of it, in a directory whose name has no space or colon; install it there, or say --front notify"
+    )]
+    Preload(&'static str),
     /// Workers were asked for, and a command to run.
     #[error("workers run a function registered with doorward::init; name it, not a command")]
     NoEntry,
@@ -221,15 +227,23 @@ impl Sandbox {
             Some(spare) => spare,
             None => Spare::start()?,
         };
-        let environment = program::environment(&self.policy);
+        let mut policy = Arc::unwrap_or_clone(self.policy);
+        let mut environment = program::environment(&policy);
         let (orders, places) = workers.unzip();
         let bytes = |words: Vec<OsString>| words.into_iter().map(OsString::into_vec).collect();
         let job = match (self.program, places) {
             (Program::Command(_), Some(_)) => return Err(HostError::NoEntry),
-            (Program::Command(command), None) => Job::Command {
-                program: program::find(&command, &environment, &self.policy)?.into_bytes(),
-                arguments: bytes(command),
-            },
+            (Program::Command(command), None) => {
+                let program = program::find(&command, &environment, &policy)?.into_bytes();
+                if policy.front == Front::Trap {
+                    let path = Path::new(OsStr::from_bytes(&program));
+                    preload::add(path, &mut environment, &mut policy)?;
+                }
+                Job::Command {
+                    program,
+                    arguments: bytes(command),
+                }
+            }
             (Program::Entry { name, .. }, Some(places)) => Job::Workers { name, places },
             (Program::Entry { name, arguments }, None) => Job::Entry {
                 name,
@@ -237,8 +251,8 @@ impl Sandbox {
             },
         };
         let start = Start {
-            others: others(&self.policy)?,
-            policy: Arc::unwrap_or_clone(self.policy),
+            others: others(&policy)?,
+            policy,
             job,
             environment: environment
                 .into_iter()

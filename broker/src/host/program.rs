@@ -23,6 +23,21 @@ pub enum ProgramError {
     /// It exists, but is no executable file.
     #[error("{0}: not executable; see its mode bits")]
     NotExecutable(String),
+    /// It is linked statically, and the trap front was asked for.
+    #[error(
+        "{0}: linked statically, so that nothing can be loaded into it; run it with --front notify"
+    )]
+    Static(String),
+    /// Its loader is not the one that the library of the trap front is made for.
+    #[error(
+        "{path}: its loader is {loader}, and the library of the trap front is made for that of the GNU C library; run it with --front notify"
+    )]
+    Loader {
+        /// The program.
+        path: String,
+        /// The loader that it names.
+        loader: String,
+    },
     /// No exec rule of the policy takes it.
     #[error("{path}: not allowed: {reason}; to allow it, {change} in the policy")]
     NotAllowed {

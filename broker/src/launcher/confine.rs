@@ -43,12 +43,15 @@ pub(crate) struct Asked {
     pub(crate) api: bool,
     /// On lanes, from a handler of its own: it may load filters under which its calls trap.
     pub(crate) trap: bool,
+    /// The same in a program that knows nothing of it, and those that it executes.
+    pub(crate) preload: bool,
 }
 
 impl Asked {
     /// What the log calls the front.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self { preload: true, .. } => "trap",
             Self { notify: true, .. } => "notify",
             Self { trap: true, .. } => "trap",
             _ => "api",
@@ -139,6 +142,13 @@ pub(super) fn become_sandboxee(launch: &Launch<'_>, report: Report, lane: Option
     drop((program, listener));
     match &launch.task {
         Task::Exec(program, arguments) => {
+            let lane = match shared(launch, lane) {
+                Ok(lane) => lane,
+                Err(errno) => {
+                    report.exec(errno);
+                    return NOT_RUN;
+                }
+            };
             let environment = environment(launch.environment, lane.as_ref());
             let Err(error) = nix::unistd::execve(program, arguments, &environment);
             report.exec(Errno::from_raw_os_error(error as i32));
@@ -182,6 +192,14 @@ pub(super) fn zygote(launch: &Launch<'_>) -> Result<(), Step> {
 fn trapping(launch: &Launch<'_>, lane: Option<OwnedFd>) -> Result<Option<OwnedFd>, Errno> {
     match lane {
         Some(lane) if launch.asked.trap => trap::enter(lane).map(|()| None),
+        lane => Ok(lane),
+    }
+}
+
+/// Where calls of a program shall trap, makes the lane one for all programs that follow it.
+fn shared(launch: &Launch<'_>, lane: Option<OwnedFd>) -> Result<Option<OwnedFd>, Errno> {
+    match lane {
+        Some(lane) if launch.asked.preload => trap::share(lane).map(Some),
         lane => Ok(lane),
     }
 }

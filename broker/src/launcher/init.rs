@@ -201,6 +201,7 @@ impl Init<'_> {
                     notify: true,
                     api: false,
                     trap: false,
+                    preload: false,
                 };
                 let Ok(filter) = confine::filter(policy, asked, self.launch.view.is_some()) else {
                     order

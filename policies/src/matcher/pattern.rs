@@ -70,6 +70,13 @@ pub(crate) fn split_component(rest: &[u8]) -> Option<(&[u8], &[u8])> {
 pub(crate) struct Pattern(Vec<Part>);
 
 impl Pattern {
+    /// That of one name.
+    pub(crate) fn of(name: &AbsName) -> Self {
+        let components = name.as_bytes().split(|&byte| byte == b'/');
+        let named = components.filter(|component| !component.is_empty());
+        Self(named.map(|text| Part::Literal(text.to_vec())).collect())
+    }
+
     pub(crate) fn parse(text: &[u8], start: Start) -> Result<Self, GlobError> {
         if text.contains(&0) {
             return Err(GlobError::Nul);

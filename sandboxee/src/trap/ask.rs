@@ -18,7 +18,7 @@ use super::{
     reply,
     slot::{Kept, Room},
     status::Status,
-    sys::Trapped,
+    sys::{Trapped, call},
 };
 
 /// Asks the broker, and does what it says.
@@ -26,7 +26,9 @@ use super::{
 /// # Errors
 /// What the call fails with.
 pub(super) fn ask(name: &str, trapped: &Trapped) -> Result<u64, Errno> {
-    lanes::with(Needs::PipeAndLane, |kept, room| {
+    let mut begun = false;
+    let done = lanes::with(Needs::PipeAndLane, |kept, room| {
+        begun = true;
         let Kept { lane, pipe, id } = kept;
         let Room { one, two, frame } = room;
         let copying = Copying::new(pipe, one, two);
@@ -78,11 +80,24 @@ pub(super) fn ask(name: &str, trapped: &Trapped) -> Result<u64, Errno> {
                 Err(errno)
             }
         }
-    })
+    });
+    match done {
+        Err(errno) if !begun => instead(trapped, errno),
+        done => done,
+    }
 }
 
 /// Nanoseconds within which whatever does not wait for others is answered.
 const SOON: i64 = 20_000_000;
+
+/// What cannot be asked on a lane is handed over by the filter below, where that does so.
+fn instead(trapped: &Trapped, errno: Errno) -> Result<u64, Errno> {
+    if !lanes::is_joined() {
+        return Err(errno);
+    }
+    let number = i64::try_from(trapped.number).map_err(|_| errno)?;
+    call(number, trapped.arguments)
+}
 
 /// A request that was sent or will be.
 struct Asked {

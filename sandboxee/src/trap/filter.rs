@@ -1,6 +1,8 @@
 //! The filter by which calls trap. It is this process's own and holds nothing back: the filter
 //! below it refuses, or hands over, whatever this one lets pass.
 
+use std::ops::RangeInclusive;
+
 use doorward_protocol::operation::TABLE;
 use rustix::io::Errno;
 use syscalls::x86_64::Sysno;
@@ -15,6 +17,7 @@ const LOAD: u16 = 0x20;
 const JUMP: u16 = 0x05;
 const JUMP_EQUAL: u16 = 0x15;
 const JUMP_NOT_LESS: u16 = 0x35;
+const JUMP_MORE: u16 = 0x25;
 const AND: u16 = 0x54;
 const RETURN: u16 = 0x06;
 const ALLOW: u32 = 0x7fff_0000;
@@ -72,8 +75,43 @@ enum When {
     Stream(Vec<u32>),
 }
 
+/// Which calls trap.
+#[derive(Debug)]
+pub(super) enum Reach {
+    /// All, whoever makes them: the filter below refuses them.
+    All,
+    /// Those that this code makes, the last byte of each part included: the filter below hands
+    /// over all others, as after an exec, when this one is still there and its code is not.
+    Code(Vec<RangeInclusive<u64>>),
+}
+
 #[derive(Default)]
 struct Program(Vec<Step>);
+
+fn half(value: u64) -> u32 {
+    u32::try_from(value & 0xffff_ffff).unwrap_or_default()
+}
+
+/// What traps a call of some code, which the kernel names by the byte behind it.
+fn calls_of(code: &RangeInclusive<u64>) -> Vec<Step> {
+    let (first, last) = (*code.start(), *code.end());
+    let within = |high: u32, from: u32, to: u32| {
+        [
+            step(LOAD, 0, 0, CALLED_FROM.saturating_add(4)),
+            step(JUMP_EQUAL, 0, 4, high),
+            step(LOAD, 0, 0, CALLED_FROM),
+            step(JUMP_NOT_LESS, 0, 2, from),
+            step(JUMP_MORE, 1, 0, to),
+            step(RETURN, 0, 0, TRAP),
+        ]
+    };
+    let (low, high) = (half(first >> 32), half(last >> 32));
+    if low == high {
+        return within(low, half(first), half(last)).to_vec();
+    }
+    let upper = within(high, 0, half(last));
+    [within(low, half(first), u32::MAX), upper].concat()
+}
 
 impl Program {
     fn add(&mut self, number: u32, when: &When) {
@@ -84,8 +122,7 @@ impl Program {
     }
 
     /// Ends it: what comes to a `JUMP` goes to the end, where our own calls pass.
-    fn finish(mut self, own: u64) -> Vec<Step> {
-        let half = |value: u64| u32::try_from(value & 0xffff_ffff).unwrap_or_default();
+    fn finish(mut self, own: u64, reach: &Reach) -> Vec<Step> {
         self.0.push(step(RETURN, 0, 0, ALLOW));
         let end = self.0.len();
         self.0.extend([
@@ -94,8 +131,14 @@ impl Program {
             step(LOAD, 0, 0, CALLED_FROM.saturating_add(4)),
             step(JUMP_EQUAL, 0, 1, half(own >> 32)),
             step(RETURN, 0, 0, ALLOW),
-            step(RETURN, 0, 0, TRAP),
         ]);
+        match reach {
+            Reach::All => self.0.push(step(RETURN, 0, 0, TRAP)),
+            Reach::Code(parts) => {
+                self.0.extend(parts.iter().flat_map(calls_of));
+                self.0.push(step(RETURN, 0, 0, ALLOW));
+            }
+        }
         for (place, step) in self.0.iter_mut().enumerate() {
             if step.code == JUMP {
                 let behind = place.saturating_add(1);
@@ -195,7 +238,7 @@ fn brokered() -> Vec<u32> {
     [1, 2, 10].into_iter().filter(refused).collect()
 }
 
-fn when(name: &str, brokered: &[u32]) -> Option<When> {
+fn when(name: &str, brokered: &[u32], reach: &Reach) -> Option<When> {
     if let Some(masked) = MASKED.iter().find(|masked| masked.name == name) {
         return Some(match name {
             "ppoll" | "epoll_pwait" | "epoll_pwait2" => When::Given(masked.mask),
@@ -210,6 +253,8 @@ fn when(name: &str, brokered: &[u32]) -> Option<When> {
         "close_range" | "fork" => When::Always,
         "clone" => When::Fork,
         "fcntl" => When::Lock,
+        // Handed over, so that they need not be asked about twice.
+        "chdir" | "fchdir" | "execve" if matches!(reach, Reach::Code(_)) => return None,
         "socket" if brokered.is_empty() => return None,
         "socket" => When::Stream(brokered.to_vec()),
         name => {
@@ -219,7 +264,7 @@ fn when(name: &str, brokered: &[u32]) -> Option<When> {
     })
 }
 
-fn program() -> Vec<Step> {
+fn program(reach: &Reach) -> Vec<Step> {
     let mut program = Program::default();
     program.0.extend([
         step(LOAD, 0, 0, ARCHITECTURE),
@@ -227,23 +272,26 @@ fn program() -> Vec<Step> {
         step(RETURN, 0, 0, ALLOW),
         step(LOAD, 0, 0, NUMBER),
     ]);
-    let brokered = brokered();
+    let brokered = match reach {
+        Reach::All => brokered(),
+        Reach::Code(_) => Vec::new(),
+    };
     for number in 0..NUMBERS {
         let name = Sysno::new(number).map(|call| call.name());
-        if let Some(when) = name.and_then(|name| when(name, &brokered)) {
+        if let Some(when) = name.and_then(|name| when(name, &brokered, reach)) {
             program.add(u32::try_from(number).unwrap_or_default(), &when);
         }
     }
-    program.finish(sys::own_address())
+    program.finish(sys::own_address(), reach)
 }
 
 /// Loads it, for this thread.
 ///
 /// # Errors
 /// What seccomp(2) says.
-pub(super) fn load() -> Result<(), Errno> {
+pub(super) fn load(reach: &Reach) -> Result<(), Errno> {
     const SET_MODE_FILTER: u64 = 1;
-    let steps = program();
+    let steps = program(reach);
     let length = u64::try_from(steps.len()).map_err(|_| Errno::INVAL)?;
     // `struct sock_fprog`: a 16-bit length, and behind padding a pointer.
     let filter = [length, sys::address(steps.as_slice())];

@@ -8,7 +8,7 @@
 
 use std::{
     os::fd::{AsRawFd, OwnedFd},
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
 use doorward_protocol::{
@@ -56,6 +56,7 @@ static RENDEZVOUS: Entry = Entry {
     inode: AtomicU64::new(0),
 };
 static FIRST: AtomicU32 = AtomicU32::new(0);
+static JOINED: AtomicBool = AtomicBool::new(false);
 
 /// A number as an argument of a call.
 pub(super) fn signed(number: i32) -> u64 {
@@ -176,6 +177,39 @@ pub(super) fn out_of_the_way(number: i32) -> Own {
     own
 }
 
+/// Says where the numbers of ours begin.
+pub(super) fn number_descriptors() -> Result<u32, Errno> {
+    let mut limit = [0_u64; 2];
+    let files = u64::from(libc::RLIMIT_NOFILE);
+    let room = sys::address_mut(&mut limit);
+    call(libc::SYS_prlimit64, [0, files, 0, room, 0, 0])?;
+    let [most, _] = limit;
+    let first = u32::try_from(BASE.min(most / 2)).unwrap_or_default();
+    FIRST.store(first, Ordering::Relaxed);
+    Ok(first)
+}
+
+/// Whether this program was made to [`join`]: calls that do not trap are handed to the broker.
+pub(super) fn is_joined() -> bool {
+    JOINED.load(Ordering::Relaxed)
+}
+
+/// Makes the table; the rendezvous was greeted before this program was started, and keeps its
+/// number, by which those find it that this one executes.
+pub(super) fn join(lane: i32) -> Result<(), Errno> {
+    let inode = inode(lane);
+    if inode == 0 {
+        return Err(Errno::BADF);
+    }
+    let table = sys::make_table()?;
+    number_descriptors()?;
+    RENDEZVOUS.inode.store(inode, Ordering::Release);
+    RENDEZVOUS.holder.store(holder(0, lane), Ordering::Release);
+    JOINED.store(true, Ordering::Relaxed);
+    table.process.store(process(), Ordering::Release);
+    Ok(())
+}
+
 /// Makes the table, and begins to speak on the rendezvous. It stays the caller's, who keeps it
 /// open as long as anything may be asked.
 pub(super) fn begin(lane: OwnedFd) -> Result<OwnedFd, Errno> {
@@ -187,13 +221,7 @@ pub(super) fn begin(lane: OwnedFd) -> Result<OwnedFd, Errno> {
 
 /// Begins with a table that is empty.
 pub(super) fn begin_in(table: &Table, lane: OwnedFd) -> Result<OwnedFd, Errno> {
-    let mut limit = [0_u64; 2];
-    let files = u64::from(libc::RLIMIT_NOFILE);
-    let room = sys::address_mut(&mut limit);
-    call(libc::SYS_prlimit64, [0, files, 0, room, 0, 0])?;
-    let [most, _] = limit;
-    let first = i32::try_from(BASE.min(most / 2)).unwrap_or_default();
-    FIRST.store(first.cast_unsigned(), Ordering::Relaxed);
+    let first = number_descriptors()?.cast_signed();
     let lane = fcntl_dupfd_cloexec(&lane, first).unwrap_or(lane);
     let number = lane.as_raw_fd();
     greet(number, LaneFront::Api)?;
@@ -205,7 +233,7 @@ pub(super) fn begin_in(table: &Table, lane: OwnedFd) -> Result<OwnedFd, Errno> {
 }
 
 /// Says hello.
-fn greet(lane: i32, front: LaneFront) -> Result<(), Errno> {
+pub(super) fn greet(lane: i32, front: LaneFront) -> Result<(), Errno> {
     let mut frame = [0_u8; 256];
     let length = encode_hello(&mut frame, &Hello::new(front)).map_err(|_| Errno::PROTO)?;
     send_all(lane, frame.get(..length).unwrap_or_default())?;

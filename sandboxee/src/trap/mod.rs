@@ -20,6 +20,7 @@ mod handler;
 mod lanes;
 mod mask;
 mod memory;
+mod preload;
 mod record;
 mod reply;
 mod slot;
@@ -33,6 +34,8 @@ pub use control::break_promise;
 
 use std::os::fd::{IntoRawFd, OwnedFd};
 
+use filter::Reach;
+pub use preload::{join, share};
 use rustix::io::Errno;
 
 /// From now on the calls of the operation table are asked of the broker, by the thread that
@@ -50,7 +53,7 @@ use rustix::io::Errno;
 pub fn enter(lane: OwnedFd) -> Result<(), Errno> {
     let lane = lanes::begin(lane)?;
     handler::install()?;
-    filter::load()?;
+    filter::load(&Reach::All)?;
     // The handler knows its number, for as long as the process runs.
     let _kept = lane.into_raw_fd();
     Ok(())

@@ -10,6 +10,8 @@ compile_error!("the trap front is made for x86-64");
 
 use std::{
     cell::UnsafeCell,
+    ops::RangeInclusive,
+    os::fd::{FromRawFd, OwnedFd},
     sync::atomic::{AtomicPtr, Ordering},
 };
 
@@ -311,4 +313,49 @@ impl<T> Drop for Mapped<T> {
         let length = u64::try_from(size_of::<T>()).unwrap_or_default();
         let _unmapped = call(libc::SYS_munmap, [at, length, 0, 0, 0, 0]);
     }
+}
+
+/// A descriptor that the kernel has just made.
+pub(super) fn owned(number: i32) -> OwnedFd {
+    // SAFETY: the caller passes what a call returned, which nothing else owns.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Where the code of libc lies in this process; none where that is not known.
+pub(super) fn code_of_libc() -> Vec<RangeInclusive<u64>> {
+    let mut found = Vec::new();
+    let data: *mut Vec<RangeInclusive<u64>> = &raw mut found;
+    // SAFETY: the callback is called before this returns, with this very vector.
+    unsafe { libc::dl_iterate_phdr(Some(code_of_object), data.cast()) };
+    found
+}
+
+/// Adds the code of an object, if it is libc.
+unsafe extern "C" fn code_of_object(
+    object: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    found: *mut libc::c_void,
+) -> libc::c_int {
+    // SAFETY: the loader passes one of its objects.
+    let object = unsafe { &*object };
+    // SAFETY: and it has so many headers there.
+    let headers =
+        unsafe { std::slice::from_raw_parts(object.dlpi_phdr, usize::from(object.dlpi_phnum)) };
+    let known: unsafe extern "C" fn() -> *mut libc::c_int = libc::__errno_location;
+    let known = u64::try_from((known as *const ()).expose_provenance()).unwrap_or_default();
+    let code: Vec<RangeInclusive<u64>> = headers
+        .iter()
+        .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0)
+        .map(|header| {
+            let first = object.dlpi_addr.saturating_add(header.p_vaddr);
+            first..=first.saturating_add(header.p_memsz)
+        })
+        .collect();
+    if code.iter().any(|part| part.contains(&known)) {
+        // SAFETY: it is the vector of the caller above, to which nothing else refers meanwhile.
+        let found = unsafe { &mut *found.cast::<Vec<RangeInclusive<u64>>>() };
+        found.extend(code);
+        return 1;
+    }
+    0
 }

@@ -147,9 +147,6 @@ fn a_wrong_flag_or_policy_is_125_and_nothing_is_started() {
             "did you mean `read`?",
             "^^^^",
         ]);
-        let text = "version = 1\nfront = \"trap\"\ninclude = [\"builtin:default\"]\n";
-        place.file("trap.toml", text, 0o644);
-        run(&["--policy", "trap.toml"]).complained(&["front", "trap", "\"notify\""]);
         let text =
             "version = 1\ninclude = [\"builtin:default\"]\n[identity]\nuser = \"isolated\"\n";
         place.file("isolated.toml", text, 0o644);

@@ -15,13 +15,15 @@ fn compiled(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {error}");
 }
 
-fn source(name: &str) -> std::path::PathBuf {
+/// A file of `tests/programs/`.
+pub(crate) fn source(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("programs")
         .join(name)
 }
 
-fn static_program(compiler: &str) {
+/// The C program, linked statically.
+pub(crate) fn static_bytes(compiler: &str) -> Vec<u8> {
     let place = tempfile::tempdir().unwrap();
     let program = place.path().join("static");
     let mut command = Command::new(compiler);
@@ -30,7 +32,11 @@ fn static_program(compiler: &str) {
         .arg(&program)
         .arg(source("static.c"));
     compiled(&mut command);
-    let bytes = std::fs::read(&program).unwrap();
+    std::fs::read(&program).unwrap()
+}
+
+fn static_program(compiler: &str) {
+    let bytes = static_bytes(compiler);
     Program {
         policy: "static",
         prepare: &|tree| {

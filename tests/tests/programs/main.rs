@@ -13,6 +13,7 @@ mod binaries;
 mod canaries;
 mod documents;
 mod fidelity;
+mod preload;
 mod scripts;
 mod sharing;
 mod tools;
