@@ -13,7 +13,7 @@ mod place;
 mod reach;
 mod stress;
 
-use doorward_tests::{Level, control_of};
+use doorward_tests::{Level, alone, control_of};
 
 use crate::{place::Place, reach::Reach};
 
@@ -156,6 +156,7 @@ fn no_allocation_lock_panic_or_thread_variable_is_reached_from_the_handler() {
 /// The controls: a build whose handler breaks a promise is seen to, each time.
 #[test]
 fn control_broken_promises_are_seen() {
+    let _alone = alone();
     let built = control_of("chosen", "doorward-tests", "doorward-shim");
     let place = Place::with(Level::User, &built);
     // As long as all are kept, all goes well.

@@ -5,7 +5,7 @@ use std::{
     process::{Child, Stdio},
 };
 
-use doorward_tests::{Level, below, called};
+use doorward_tests::{Level, alone, below, called};
 
 use crate::place::Place;
 
@@ -35,6 +35,7 @@ fn held(host: &Child) -> Held {
 
 #[test]
 fn threads_signals_and_forks_get_their_own_answers_and_leave_nothing() {
+    let _alone = alone();
     let place = Place::new(Level::Root);
     let count = std::env::var("DOORWARD_SHIM_OPERATIONS").unwrap_or_else(|_| "100000".to_owned());
     let mut command = Level::Root.command(&place.program);

@@ -126,6 +126,8 @@ fn rest(told: &str) {
 }
 
 pub(crate) fn all(own: &Own) {
+    // On a busy machine it takes longer than the other cases may.
+    nix::unistd::alarm::set(240);
     let count: u32 = own.word.as_deref().unwrap().parse().unwrap();
     let own = OWN.get_or_init(|| Own::new(&own.directory, None));
     // Both may interrupt each other and themselves.
