@@ -21,6 +21,9 @@ const OF_HANDLERS: [usize; 2] = [8, 9];
 /// Operations of each thread before what is held is looked at for the first time.
 const WARM: u32 = 2_000;
 const PAUSE: Duration = Duration::from_micros(100);
+/// Operations under way at which no more signals are sent: on a busy machine they would come
+/// faster than handlers end, and these would pile up until the stack of a thread is full.
+const PILED: u64 = 32;
 
 static OWN: OnceLock<Own> = OnceLock::new();
 static HANDLED: AtomicU64 = AtomicU64::new(0);
@@ -187,7 +190,7 @@ fn signals(threads: &[AtomicI32], rests: &AtomicBool, over: &AtomicBool) {
     let mut turn = 0_u64;
     while !over.load(Ordering::Relaxed) {
         for thread in threads.iter().map(|thread| thread.load(Ordering::Relaxed)) {
-            if rests.load(Ordering::Relaxed) {
+            if rests.load(Ordering::Relaxed) || UNDER_WAY.load(Ordering::Relaxed) > PILED {
                 break;
             }
             turn += 1;
