@@ -8,41 +8,32 @@
     reason = "tests stop at what they did not expect"
 )]
 
+mod home;
+
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::{
-        fs::PermissionsExt,
-        process::{CommandExt, ExitStatusExt},
-    },
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use nix::unistd::User;
+use home::Home;
 
 /// Children of one test are not to be met by the other.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// A directory like the workspace's root, with all programs, for one user.
 struct Place {
-    directory: tempfile::TempDir,
-    user: User,
+    home: Home,
 }
 
 impl Place {
     fn new(account: &str) -> Self {
-        let user = User::from_name(account).unwrap().unwrap_or_else(|| {
-            panic!("no user '{account}': run as root, after useradd --create-home {account}")
-        });
-        let directory = tempfile::Builder::new()
-            .prefix("judge-")
-            .permissions(fs::Permissions::from_mode(0o755))
-            .tempdir_in(&user.dir)
-            .unwrap();
-        let place = Self { directory, user };
+        let home = Home::new(account, "judge-");
+        let place = Self { home };
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("judge");
         fs::create_dir_all(place.at("examples/judge/task")).unwrap();
         for name in ["judge.toml", "task/input", "task/answer"] {
@@ -64,20 +55,13 @@ impl Place {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.home.at(name)
     }
 
     fn command(&self, program: &str) -> Command {
         // Who began the tests may ignore it, and then a file that is too large ends nobody.
-        let mut command = Command::new("/usr/bin/env");
-        command
-            .arg("--default-signal=XFSZ")
-            .arg(self.at(program))
-            .current_dir(self.at(""))
-            .env("HOME", &self.user.dir)
-            .uid(self.user.uid.as_raw())
-            .gid(self.user.gid.as_raw())
-            .stdin(Stdio::null());
+        let mut command = self.home.command("/usr/bin/env");
+        command.arg("--default-signal=XFSZ").arg(self.at(program));
         command
     }
 
@@ -90,7 +74,7 @@ impl Place {
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout.clone()).unwrap();
-        print!("{}: {text}", self.user.name);
+        print!("{}: {text}", self.home.user.name);
         assert_eq!(text.lines().count(), programs.len(), "{output:?}");
         (output, text.lines().map(Judged::read).collect())
     }
@@ -147,7 +131,7 @@ fn left(place: &Place) -> BTreeSet<PathBuf> {
             found.insert(process.path());
         }
     }
-    let user = place.user.uid.as_raw();
+    let user = place.home.user.uid.as_raw();
     for entry in fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let owner = entry
             .metadata()
@@ -253,8 +237,8 @@ fn control_without_the_judge_they_have_what_they_want() {
                 &format!("{limits}; exec timeout 20 ./{program} >/dev/null"),
             ])
             .current_dir(place.at(""))
-            .uid(place.user.uid.as_raw())
-            .gid(place.user.gid.as_raw());
+            .uid(place.home.user.uid.as_raw())
+            .gid(place.home.user.gid.as_raw());
         command.status().unwrap()
     };
     // 4 s of processor time, 300 MiB of memory.

@@ -8,39 +8,30 @@
     reason = "tests stop at what they did not expect"
 )]
 
+mod home;
+
 use std::{
     fs,
     io::Read,
-    os::unix::{
-        fs::{PermissionsExt, chown, symlink},
-        process::CommandExt,
-    },
+    os::unix::fs::{chown, symlink},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
-use nix::unistd::User;
+use home::Home;
 
 /// Makes pictures of every colour type.
 const MAKE: &str = include_str!("pictures.py");
 
 /// A directory like the workspace's root, of a user of its own.
 struct Place {
-    directory: tempfile::TempDir,
-    user: User,
+    home: Home,
 }
 
 impl Place {
     fn new(account: &str) -> Self {
-        let user = User::from_name(account).unwrap().unwrap_or_else(|| {
-            panic!("no user '{account}': run as root, after useradd --create-home {account}")
-        });
-        let directory = tempfile::Builder::new()
-            .prefix("doorward-png-")
-            .permissions(fs::Permissions::from_mode(0o755))
-            .tempdir_in(&user.dir)
-            .unwrap();
-        let place = Self { directory, user };
+        let home = Home::new(account, "doorward-png-");
+        let place = Self { home };
         let examples = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::create_dir_all(place.at("examples/pictures")).unwrap();
         for name in ["png.toml", "pictures/door.png"] {
@@ -57,14 +48,14 @@ impl Place {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.home.at(name)
     }
 
     /// A file of the user's, beside the others.
     fn file(&self, name: &str, content: &[u8]) -> String {
         let path = self.at(name);
         fs::write(&path, content).unwrap();
-        let (user, group) = (self.user.uid.as_raw(), self.user.gid.as_raw());
+        let (user, group) = (self.home.user.uid.as_raw(), self.home.user.gid.as_raw());
         chown(&path, Some(user), Some(group)).unwrap();
         path.to_str().unwrap().to_owned()
     }
@@ -78,14 +69,8 @@ impl Place {
     }
 
     fn command(&self, words: &[String]) -> Command {
-        let mut command = Command::new(self.at("png"));
-        command
-            .args(words)
-            .current_dir(self.at(""))
-            .env("HOME", &self.user.dir)
-            .uid(self.user.uid.as_raw())
-            .gid(self.user.gid.as_raw())
-            .stdin(Stdio::null());
+        let mut command = self.home.command(self.at("png"));
+        command.args(words);
         command
     }
 

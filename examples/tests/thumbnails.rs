@@ -8,42 +8,34 @@
     reason = "tests stop at what they did not expect"
 )]
 
+mod home;
+
 use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::Read,
-    os::unix::{
-        fs::{PermissionsExt, chown, symlink},
-        process::CommandExt,
-    },
+    os::unix::fs::{chown, symlink},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
-use nix::{pty::openpty, unistd::User};
+use home::Home;
+use nix::pty::openpty;
 
 /// Makes pictures of every colour type.
 const MAKE: &str = include_str!("pictures.py");
 
 /// A directory of a user's, with pictures in it.
 struct Place {
-    directory: tempfile::TempDir,
-    user: User,
+    home: Home,
 }
 
 impl Place {
     fn new(account: &str) -> Self {
-        let user = User::from_name(account).unwrap().unwrap_or_else(|| {
-            panic!("no user '{account}': run as root, after useradd --create-home {account}")
-        });
-        let directory = tempfile::Builder::new()
-            .prefix("doorward-thumbnails-")
-            .permissions(fs::Permissions::from_mode(0o755))
-            .tempdir_in(&user.dir)
-            .unwrap();
-        let ids = (Some(user.uid.as_raw()), Some(user.gid.as_raw()));
-        chown(directory.path(), ids.0, ids.1).unwrap();
-        let place = Self { directory, user };
+        let home = Home::new(account, "doorward-thumbnails-");
+        let ids = (Some(home.user.uid.as_raw()), Some(home.user.gid.as_raw()));
+        chown(home.at(""), ids.0, ids.1).unwrap();
+        let place = Self { home };
         fs::create_dir_all(place.pictures()).unwrap();
         let examples = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::copy(
@@ -62,7 +54,7 @@ impl Place {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.home.at(name)
     }
 
     fn pictures(&self) -> PathBuf {
@@ -88,15 +80,8 @@ impl Place {
     }
 
     fn command(&self, flags: &[&str], to: &str) -> Command {
-        let mut command = Command::new(self.at("thumbnails"));
-        command
-            .args(flags)
-            .args(["examples/pictures", to])
-            .current_dir(self.at(""))
-            .env("HOME", &self.user.dir)
-            .uid(self.user.uid.as_raw())
-            .gid(self.user.gid.as_raw())
-            .stdin(Stdio::null());
+        let mut command = self.home.command(self.at("thumbnails"));
+        command.args(flags).args(["examples/pictures", to]);
         command
     }
 
