@@ -21,6 +21,9 @@ use crate::control::{self, Defence};
 
 /// O_LARGEFILE as programs pass it, whatever libc calls it.
 const LARGE_FILE: u32 = 0o100_000;
+/// What an open file description keeps of the flags it was asked for with, but `O_NONBLOCK`.
+/// In O_SYNC is O_DSYNC.
+const KEPT: OFlags = OFlags::RWMODE.union(OFlags::APPEND).union(OFlags::SYNC);
 /// Tries of creating what comes and goes.
 const CREATIONS: u32 = 8;
 
@@ -47,7 +50,6 @@ impl Wanted {
             | OFlags::APPEND
             | OFlags::NONBLOCK
             | OFlags::SYNC
-            | OFlags::DSYNC
             | OFlags::DIRECT
             | OFlags::DIRECTORY
             | OFlags::NOFOLLOW
@@ -55,8 +57,7 @@ impl Wanted {
             | OFlags::CLOEXEC
             | OFlags::PATH
             | OFlags::TMPFILE
-            | OFlags::from_bits_retain(LARGE_FILE)
-            | OFlags::from_bits_retain(0o10_000);
+            | OFlags::from_bits_retain(LARGE_FILE);
         let Ok(bits) = u32::try_from(flags) else {
             return refuse(Errno::INVAL);
         };
@@ -122,8 +123,7 @@ impl Wanted {
 
     /// What the kernel is asked for when the object is opened anew.
     fn reopening(self) -> OFlags {
-        let passed = OFlags::ACCMODE | OFlags::APPEND | OFlags::SYNC | OFlags::DSYNC;
-        (self.flags & passed & !OFlags::PATH) | OFlags::NONBLOCK
+        (self.flags & KEPT) | OFlags::NONBLOCK
     }
 }
 
@@ -317,9 +317,8 @@ impl<F: Filesystem> Files<F> {
             return Err(Fault::Failed(Errno::NOTDIR));
         }
         self.has_room(course, &found.rights)?;
-        let kept = OFlags::ACCMODE | OFlags::APPEND | OFlags::SYNC | OFlags::DSYNC;
         // O_EXCL: it never gets a name, since no call could judge it under one.
-        let mut flags = (wanted.flags & kept & !OFlags::PATH) | OFlags::TMPFILE | OFlags::EXCL;
+        let mut flags = (wanted.flags & KEPT) | OFlags::TMPFILE | OFlags::EXCL;
         if control::is_off(Defence::TemporaryHidden) {
             flags.remove(OFlags::EXCL);
         }

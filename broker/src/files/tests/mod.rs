@@ -2,6 +2,7 @@
 
 mod attacks;
 mod changing;
+mod flags;
 mod reading;
 mod refused;
 
