@@ -202,7 +202,14 @@ impl<F: Filesystem> Files<F> {
         }
         let file = self.reopen(course, found, wanted)?;
         if wanted.has(OFlags::TRUNC) && kind == Kind::File {
-            self.filesystem.resize(&file, 0)?;
+            if wanted.writes() {
+                self.filesystem.resize(&file, 0)?;
+            } else {
+                // Linux cuts what is opened for reading, too.
+                let flags = OFlags::WRONLY | OFlags::NONBLOCK;
+                let writable = self.filesystem.reopen(&found.pin, flags, 0)?;
+                self.filesystem.resize(&writable, 0)?;
+            }
         }
         self.unblock(&file, wanted)?;
         Ok(file)
