@@ -21,8 +21,22 @@ use crate::control::{self, Defence};
 
 /// O_LARGEFILE as programs pass it, whatever libc calls it.
 const LARGE_FILE: u32 = 0o100_000;
+/// All flags that are known. In O_SYNC is O_DSYNC.
+const KNOWN: OFlags = KEPT
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::TRUNC)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::DIRECT)
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NOATIME)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::PATH)
+    .union(OFlags::TMPFILE)
+    .union(OFlags::from_bits_retain(LARGE_FILE));
 /// What an open file description keeps of the flags it was asked for with, but `O_NONBLOCK`.
-/// In O_SYNC is O_DSYNC.
 const KEPT: OFlags = OFlags::RWMODE.union(OFlags::APPEND).union(OFlags::SYNC);
 /// Tries of creating what comes and goes.
 const CREATIONS: u32 = 8;
@@ -40,29 +54,11 @@ impl Wanted {
     /// Checks the bits of a request.
     pub(crate) fn of(flags: u64, resolve: u64) -> Attempt<Self> {
         let refuse = |errno| Err(Fault::denied(Reason::Flags, errno));
-        let known = OFlags::RDONLY
-            | OFlags::WRONLY
-            | OFlags::RDWR
-            | OFlags::CREATE
-            | OFlags::EXCL
-            | OFlags::NOCTTY
-            | OFlags::TRUNC
-            | OFlags::APPEND
-            | OFlags::NONBLOCK
-            | OFlags::SYNC
-            | OFlags::DIRECT
-            | OFlags::DIRECTORY
-            | OFlags::NOFOLLOW
-            | OFlags::NOATIME
-            | OFlags::CLOEXEC
-            | OFlags::PATH
-            | OFlags::TMPFILE
-            | OFlags::from_bits_retain(LARGE_FILE);
         let Ok(bits) = u32::try_from(flags) else {
             return refuse(Errno::INVAL);
         };
         let mut flags = OFlags::from_bits_retain(bits);
-        if bits & !known.bits() != 0 || bits & 3 == 3 {
+        if bits & !KNOWN.bits() != 0 || bits & 3 == 3 {
             return refuse(Errno::INVAL);
         }
         let resolve = rustix::fs::ResolveFlags::from_bits_retain(resolve);
