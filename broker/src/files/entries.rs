@@ -95,7 +95,8 @@ impl<F: Filesystem> Files<F> {
             return Err(Fault::denied(Reason::Flags, Errno::INVAL));
         }
         let manner = Manner::of(flags & AT_SYMLINK_FOLLOW != 0, Detail::Identity);
-        let found = self.find(course, old, flags & AT_EMPTY_PATH != 0, manner)?;
+        // By a descriptor alone only who may search all directories links.
+        let found = self.find(course, old, false, manner)?;
         self.decide(course, &found, Access::Stat, false)?;
         match found.status.kind() {
             Kind::File => {}

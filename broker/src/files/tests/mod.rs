@@ -2,9 +2,11 @@
 
 mod attacks;
 mod changing;
+mod entries;
 mod flags;
 mod reading;
 mod refused;
+mod walking;
 
 use std::{
     fs,
