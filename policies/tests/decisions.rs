@@ -50,16 +50,38 @@ fn a_socket_that_was_made_in_scratch_is_reached() {
 
 #[test]
 fn what_kinds_of_sockets_a_policy_reaches() {
-    for (rules, tcp, unix) in [
-        ("", false, false),
-        ("connect = [\"tcp:192.0.2.1:80\"]", true, false),
-        ("unix = [\"/run/service\"]", false, true),
-        ("unix = [\"@service\"]", false, true),
-        ("unix = [\"dgram:/dev/log\", \"dgram:@log\"]", false, false),
+    for (rules, tcp, unix, of_a_namespace) in [
+        ("", false, false, false),
+        ("connect = [\"tcp:192.0.2.1:80\"]", true, false, false),
+        ("unix = [\"/run/service\"]", false, true, false),
+        ("unix = [\"@service\"]", false, true, true),
+        ("unix = [\"dgram:/dev/log\"]", false, false, false),
+        (
+            "unix = [\"dgram:/dev/log\", \"dgram:@log\"]",
+            false,
+            false,
+            true,
+        ),
     ] {
         let policy = parse(&format!("[net]\n{rules}"));
         assert_eq!(policy.has_tcp(), tcp, "{rules}");
         assert_eq!(policy.has_unix(), unix, "{rules}");
+        assert_eq!(policy.has_abstract(), of_a_namespace, "{rules}");
+    }
+}
+
+#[test]
+fn whether_a_policy_lets_anything_be_changed() {
+    for (rules, changes) in [
+        ("", false),
+        ("[fs]\nread = [\"/srv/**\"]", false),
+        ("[fs]\nspecial = [\"/dev/null\"]\ndeny = [\"/srv\"]", false),
+        ("[fs]\nwrite = [\"/srv/f\"]", true),
+        ("[fs]\ncreate = [\"/srv/f\"]", true),
+        ("[fs]\nread = [\"/srv/**\"]\ndelete = [\"/srv/f\"]", true),
+        ("[fs]\nscratch = \"1MiB\"", true),
+    ] {
+        assert_eq!(parse(rules).changes(), changes, "{rules}");
     }
 }
 
