@@ -129,6 +129,16 @@ fn inclusion_is_told_where_it_is_certain() {
     assert!(includes("/a/*", "/a/b*"));
     assert!(!includes("/a/*", "/a/**"));
     assert!(!includes("/a/b", "/a/*"));
+    assert!(includes("/a*", "/a*"));
+    assert!(!includes("/a*", "/b*"));
+    assert!(!includes("/a?", "/?b"));
+    assert!(includes("/a/b/c", "/a/b/c"));
+    assert!(!includes("/a/b/c", "/a/b"));
+    assert!(!includes("/a/b", "/a/b/c"));
+    assert!(includes("/**/b/c", "/a/b/b/c"));
+    assert!(!includes("/**/b/c", "/a/b/b/d"));
+    assert!(includes("/**", "/"));
+    assert!(!includes("/*", "/"));
 }
 
 fn component() -> impl Strategy<Value = String> {
