@@ -78,6 +78,10 @@ fn bad_patterns_say_what_is_wrong() {
     assert_eq!(parse("/[z-a]"), GlobError::Backwards('z', 'a'));
     assert_eq!(parse("/[a-é]"), GlobError::ClassBytes);
     assert_eq!(parse("/[é]"), GlobError::ClassBytes);
+    for class in [&b"/[a-\xff]"[..], b"/[\xff-a]", b"/[\xff]"] {
+        let parsed = Pattern::parse(class, Start::Slash);
+        assert_eq!(parsed, Err(GlobError::ClassBytes), "{class:?}");
+    }
     assert_eq!(parse("/{a,b}"), GlobError::Braces);
     assert_eq!(parse("/a\\"), GlobError::Escape);
     assert_eq!(parse("/a\0"), GlobError::Nul);
