@@ -90,6 +90,24 @@ fn bad_patterns_say_what_is_wrong() {
 }
 
 #[test]
+fn patterns_are_bounded() {
+    use crate::name::{COMPONENT_LIMIT, PATH_LIMIT};
+    let parsed = |text: String| Pattern::parse(text.as_bytes(), Start::Slash).map(|_| ());
+    let long = Err(GlobError::TooLong);
+    let globs = "/*".repeat(PATH_LIMIT);
+    assert_eq!(parsed(globs.clone()), Ok(()));
+    assert_eq!(parsed(format!("{globs}*")), long);
+    assert_eq!(parsed(format!("{globs}/*")), long);
+    let component = "x".repeat(COMPONENT_LIMIT);
+    assert_eq!(parsed(format!("/{component}")), Ok(()));
+    assert_eq!(parsed(format!("/{component}x")), long);
+    let literal = format!("{}x", "/x".repeat(PATH_LIMIT / 2));
+    assert_eq!(parsed(literal.clone()), Ok(()));
+    assert_eq!(parsed(format!("{literal}x")), long);
+    assert_eq!(parsed(format!("{literal}/*")), Ok(()));
+}
+
+#[test]
 fn ancestors_of_allow_rules_only() {
     let rules = matcher(&[
         ("/srv/in/*/x", Kind::Read),
