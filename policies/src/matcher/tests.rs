@@ -90,6 +90,17 @@ fn bad_patterns_say_what_is_wrong() {
 }
 
 #[test]
+fn the_pattern_of_a_name_matches_it_alone() {
+    for own in ["/", "/a", "/a/b*", "/a/[b]/c"] {
+        let pattern = Pattern::of(&name(own));
+        assert!(pattern.is_literal(), "{own}");
+        for other in ["/", "/a", "/a/b*", "/a/bc", "/a/[b]/c", "/a/b/c", "/b"] {
+            assert_eq!(pattern.matches(&name(other)), own == other, "{own} {other}");
+        }
+    }
+}
+
+#[test]
 fn patterns_are_bounded() {
     use crate::name::{COMPONENT_LIMIT, PATH_LIMIT};
     let parsed = |text: String| Pattern::parse(text.as_bytes(), Start::Slash).map(|_| ());
