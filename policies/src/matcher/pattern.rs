@@ -97,7 +97,6 @@ impl Pattern {
                 b"" => {}
                 b"**" if parts.last() == Some(&Part::Deep) => {}
                 b"**" => parts.push(Part::Deep),
-                b"." | b".." => return Err(GlobError::Dots),
                 _ => {
                     let glob = Glob::parse(text)?;
                     if glob.has_double_star() {

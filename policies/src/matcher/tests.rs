@@ -36,6 +36,9 @@ fn deep_includes_the_directory_itself() {
     assert!(!reads("/a/**", "/"));
     assert!(reads("/**", "/"));
     assert!(reads("/a/**/b", "/a/b"));
+    let parse = |text: &[u8]| Pattern::parse(text, Start::Slash).unwrap();
+    assert_eq!(parse(b"/a/**/**"), parse(b"/a/**"));
+    assert_eq!(parse(b"/**//**/b/**/**/"), parse(b"/**/b/**"));
     assert!(reads("/a/**/b", "/a/x/b/y/b"));
     assert!(!reads("/a/**/b", "/a/x/b/y"));
 }
