@@ -11,7 +11,7 @@ pub(crate) fn await_writer<F: Filesystem>(
     course: &Course<'_>,
     fifo: &F::Pin,
 ) -> Attempt<()> {
-    while !filesystem.has_writer(fifo)? {
+    while !filesystem.had_writer(fifo)? && !filesystem.has_writer(fifo)? {
         course.waits(super::PAUSE)?;
     }
     // Nothing was copied when the writer has not written yet.

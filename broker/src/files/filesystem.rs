@@ -203,7 +203,14 @@ pub(crate) trait Filesystem {
         mode: u32,
     ) -> Result<Self::Pin, Errno>;
 
-    /// Whether a FIFO open for reading has a writer, or has had one since it was opened.
+    /// Whether a FIFO open for reading has something to be read, or had a writer since it was
+    /// opened and has none now.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn had_writer(&self, fifo: &Self::Pin) -> Result<bool, Errno>;
+
+    /// Whether a FIFO open for reading has a writer.
     ///
     /// # Errors
     /// The kernel's.

@@ -6,6 +6,7 @@ use doorward_policy::Component;
 use doorward_protocol::{FileStat, FileSystemStat, request::TimeArgument};
 use rustix::{
     buffer::spare_capacity,
+    event::{PollFd, PollFlags, poll},
     fs::{
         AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags, Statx, StatxFlags, Timespec,
         Timestamps, UTIME_NOW, UTIME_OMIT,
@@ -237,6 +238,15 @@ impl Filesystem for Kernel {
             Mode::from_raw_mode(mode),
             resolve(false) | ResolveFlags::NO_XDEV,
         )
+    }
+
+    fn had_writer(&self, fifo: &OwnedFd) -> Result<bool, Errno> {
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let mut look = [PollFd::new(fifo, PollFlags::IN)];
+        Ok(poll(&mut look, Some(&at_once))? > 0)
     }
 
     fn has_writer(&self, fifo: &OwnedFd) -> Result<bool, Errno> {

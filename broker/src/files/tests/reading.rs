@@ -144,6 +144,20 @@ fn special_files_and_other_mounts_need_rules_of_their_own() {
         .unwrap();
     writer.join().unwrap();
     assert_eq!(text, "through");
+    // One that is gone again before it is looked for, and wrote nothing.
+    let passing = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || {
+            std::thread::sleep(std::time::Duration::from_millis(30));
+            drop(fs::OpenOptions::new().write(true).open(fifo).unwrap());
+        }
+    });
+    let grant = files
+        .open(&mut course(&patient), &path(&fifo), wanted, 0)
+        .unwrap();
+    passing.join().unwrap();
+    let read = fs::File::from(grant.file).read(&mut [0; 1]).unwrap();
+    assert_eq!(read, 0);
 }
 
 #[test]
