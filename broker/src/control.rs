@@ -109,6 +109,8 @@ defences! {
     AstrayEnds = "astray-ends",
     /// What has to wait does so in a worker, out of everybody's way.
     WaitsElsewhere = "waits-elsewhere",
+    /// Lanes that nobody has greeted are few.
+    UntakenFew = "untaken-few",
     /// A restriction waits until what was decided before is done.
     Drained = "drained",
     /// What waited while its session was narrowed is judged anew.

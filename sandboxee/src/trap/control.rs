@@ -10,6 +10,14 @@ pub(super) enum Promise {
     OwnSlot = 2,
     /// In a child, what was under way before the fork finds none of its numbers in use anew.
     DeadEnds = 3,
+    /// A child that shares its parent's descriptors closes none of them.
+    SharedLeft = 4,
+    /// What a process left that died in the midst of a call is taken away.
+    DeadBuried = 5,
+    /// It needs no more stack than is documented.
+    LittleStack = 6,
+    /// Where signals have a small stack it runs on that of the call.
+    RoomToNest = 7,
 }
 
 /// Whether a promise is kept: in this build, each.
@@ -34,6 +42,10 @@ pub fn break_promise(name: &str) {
         "no allocation" => Promise::NoAllocation,
         "own slot" => Promise::OwnSlot,
         "dead ends" => Promise::DeadEnds,
+        "shared left" => Promise::SharedLeft,
+        "dead buried" => Promise::DeadBuried,
+        "little stack" => Promise::LittleStack,
+        "room to nest" => Promise::RoomToNest,
         _ => return,
     };
     BROKEN.store(promise as u32, std::sync::atomic::Ordering::Relaxed);

@@ -69,7 +69,7 @@ enum When {
     AtLeast(usize, u32),
     /// It is one of the locks.
     Lock,
-    /// A clone(2) that returns twice, with memory of its own.
+    /// A clone(2) of a process with memory of its own.
     Fork,
     /// A stream socket of such families.
     Stream(Vec<u32>),
@@ -177,14 +177,9 @@ fn body(when: &When) -> Vec<Step> {
         }
         When::Fork => {
             let [flags, _] = argument(0);
-            let [low, high] = argument(1);
             vec![
                 step(LOAD, 0, 0, flags),
                 step(AND, 0, 0, SHARED_MEMORY),
-                step(JUMP_EQUAL, 0, 5, 0),
-                step(LOAD, 0, 0, low),
-                step(JUMP_EQUAL, 0, 3, 0),
-                step(LOAD, 0, 0, high),
                 step(JUMP_EQUAL, 0, 1, 0),
                 jump,
                 allow,

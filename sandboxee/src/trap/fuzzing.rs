@@ -40,6 +40,7 @@ impl Entered {
             number: 0,
             arguments,
             mask: 0,
+            stack: 0,
         };
         ask::ask(name, &trapped)
     }

@@ -8,7 +8,8 @@ use syscalls::x86_64::Sysno;
 use super::{
     ask,
     control::{Promise, holds},
-    lanes, mask,
+    lanes::{self, signed},
+    mask,
     sys::{self, Action, Stack, Trapped, call},
 };
 
@@ -56,6 +57,9 @@ pub(super) fn handle(trapped: &mut Trapped) -> Result<u64, Errno> {
     if !holds(Promise::NoAllocation) {
         drop(std::hint::black_box(Vec::<u8>::with_capacity(64)));
     }
+    if !holds(Promise::LittleStack) {
+        sprawl();
+    }
     if let Some(done) = mask::handle(trapped) {
         return done;
     }
@@ -65,12 +69,19 @@ pub(super) fn handle(trapped: &mut Trapped) -> Result<u64, Errno> {
         libc::SYS_close | libc::SYS_close_range | libc::SYS_dup2 | libc::SYS_dup3 => {
             return closing(number, trapped.arguments);
         }
-        libc::SYS_fork | libc::SYS_clone => return fork(number, trapped.arguments),
+        libc::SYS_fork => return fork(number, trapped.arguments),
+        libc::SYS_clone => return clone(trapped),
         _ => {}
     }
     let number = usize::try_from(trapped.number).map_err(|_| Errno::NOSYS)?;
     let name = Sysno::new(number).ok_or(Errno::NOSYS)?.name();
     ask::ask(name, trapped)
+}
+
+/// Uses more stack than it may.
+#[inline(never)]
+fn sprawl() {
+    std::hint::black_box([1_u8; 8192]);
 }
 
 fn exec() -> Errno {
@@ -84,15 +95,34 @@ fn exec() -> Errno {
 /// fork(2), and clone(2) as it: the child gets the table before anything can ask there. All
 /// signals are blocked until the handler returns.
 fn fork(number: i64, arguments: [u64; 6]) -> Result<u64, Errno> {
-    let taken = lanes::taken();
+    let [flags, ..] = arguments;
+    let shares = number == libc::SYS_clone && flags & signed(libc::CLONE_FILES) != 0;
+    let midst = lanes::midst();
+    if shares && midst.is_in_one() {
+        return Err(Errno::INVAL);
+    }
     let all = u64::MAX;
     let block = [SET_MASK, sys::address(&all), 0, SET_BYTES, 0, 0];
     call(libc::SYS_rt_sigprocmask, block)?;
     let child = call(number, arguments)?;
-    if child == 0 {
-        lanes::forked(taken);
+    // What it shares it leaves alone: it uses a table that is nobody's.
+    let leaves = shares && holds(Promise::SharedLeft);
+    if child == 0 && !leaves {
+        lanes::forked(midst);
     }
     Ok(child)
+}
+
+/// clone(2) of a process with memory of its own. A child that is to go on elsewhere leaves the
+/// handler on its copy of this stack.
+fn clone(trapped: &mut Trapped) -> Result<u64, Errno> {
+    let [flags, stack, others @ ..] = trapped.arguments;
+    let [parent, child, tls, none] = others;
+    let made = fork(libc::SYS_clone, [flags, 0, parent, child, tls, none])?;
+    if made == 0 && stack != 0 {
+        trapped.stack = stack;
+    }
+    Ok(made)
 }
 
 /// What closes descriptors, without ours: the program has none of those numbers.

@@ -3,8 +3,8 @@
 //! Each slot has a lane of its own, got on first use by the rendezvous: one lane that all
 //! processes share, on which each request is the same, so that it does not matter who takes
 //! which reply. After a fork the table is wiped; the child then closes what it inherited and
-//! gets lanes of its own. A child that shares memory with its parent (vfork) finds a table of
-//! another process, and uses a lane for one operation only.
+//! gets lanes of its own. Who finds a table of another process uses a lane for one operation
+//! only ([`guests`]).
 
 use std::{
     os::fd::{AsRawFd, OwnedFd},
@@ -20,11 +20,12 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::{
     control::{Promise, holds},
+    guests,
     record::{Received, receive, receive_all, send_all, wait},
     reply,
     slot::{Kept, Own, Room},
     status::Status,
-    sys::{self, Mapped, call},
+    sys::{self, call},
     table::{SLOTS, Table},
 };
 
@@ -93,25 +94,28 @@ pub(super) fn is_own(own: Own) -> bool {
     own.inode != 0 && inode(own.number) == own.inode
 }
 
-/// Whether a number is one of this process's own.
-pub(super) fn is_kept(number: u32) -> bool {
-    let Ok(signed) = i32::try_from(number) else {
-        return false;
-    };
-    let mine = holder(process(), signed);
-    let rendezvous = RENDEZVOUS.holder.load(Ordering::Acquire) & 0xffff_ffff;
-    let is = |entry: &Entry| entry.holder.load(Ordering::Acquire) == mine;
-    rendezvous == u64::from(number) || ENTRIES.iter().any(is)
+/// The numbers that this process has to leave alone: its own, and where it uses a table of
+/// another, which may share its descriptors, those of all.
+fn kept() -> impl Iterator<Item = u32> {
+    let own = process();
+    let is_guest = sys::table().is_none_or(|table| owner(table) != Some(own));
+    let held = ENTRIES
+        .iter()
+        .map(|entry| entry.holder.load(Ordering::Acquire));
+    let near = move |held: &u64| *held != 0 && (is_guest || held >> 32 == u64::from(own));
+    let rendezvous = RENDEZVOUS.holder.load(Ordering::Acquire);
+    let all = held.filter(near).chain([rendezvous]);
+    all.flat_map(|held| u32::try_from(held & 0xffff_ffff))
 }
 
-/// The lowest number from `from` on that is one of this process's own.
+/// Whether a number is one of those.
+pub(super) fn is_kept(number: u32) -> bool {
+    kept().any(|kept| kept == number)
+}
+
+/// The lowest of them from `from` on.
 pub(super) fn next_kept(from: u32) -> Option<u32> {
-    let own = u64::from(process());
-    let number = |entry: &Entry| u32::try_from(entry.holder.load(Ordering::Acquire) & 0xffff_ffff);
-    let mine = |entry: &&Entry| entry.holder.load(Ordering::Acquire) >> 32 == own;
-    let numbers = ENTRIES.iter().filter(mine).map(number);
-    let all = numbers.chain([number(&RENDEZVOUS)]);
-    all.flatten().filter(|number| *number >= from).min()
+    kept().filter(|number| *number >= from).min()
 }
 
 /// Closes a descriptor that nobody asked for.
@@ -309,7 +313,7 @@ pub(super) enum Needs {
 }
 
 /// Makes what a slot lacks, or what of it is no longer ours.
-fn prepare(kept: &mut Kept, needs: Needs) -> Result<(), Errno> {
+pub(super) fn prepare(kept: &mut Kept, needs: Needs) -> Result<(), Errno> {
     kept.pipe.prepare()?;
     if needs == Needs::PipeAndLane && !is_own(kept.lane) {
         give_up(&mut kept.lane);
@@ -376,20 +380,58 @@ pub(super) fn give_up(lane: &mut Own) {
     close(std::mem::take(lane));
 }
 
-/// The slots that this thread has.
-pub(super) fn taken() -> u64 {
-    sys::table().map_or(0, |table| table.claims.taken(thread()))
+/// What this thread has under way, where it is in a signal's handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Midst {
+    slots: u64,
+    guest: bool,
+}
+
+impl Midst {
+    /// Whether it is in that of an operation.
+    pub(super) fn is_in_one(self) -> bool {
+        self.slots != 0 || self.guest
+    }
+}
+
+/// What this thread has under way.
+pub(super) fn midst() -> Midst {
+    let own = process();
+    let slots = |table: &Table| table.claims.taken(thread());
+    let guest = |table: &Table| table.guests.holders().any(|holder| holder == own);
+    Midst {
+        slots: sys::table().map_or(0, slots),
+        guest: sys::table().is_some_and(guest),
+    }
 }
 
 /// In a child after fork(2), before anything is asked there. What the thread that forked had
 /// under way, below a signal's handler, goes on in the child with a slot that was wiped: it
 /// keeps that, and the descriptors that it may still know the numbers of lead nowhere.
-pub(super) fn forked(taken: u64) {
+pub(super) fn forked(midst: Midst) {
     let Some(table) = sys::table() else { return };
     let own = process();
-    table.claims.retake(taken, thread());
-    leave_inherited(own, taken != 0);
+    table.claims.retake(midst.slots, thread());
+    leave_inherited(own, midst.is_in_one());
     table.process.store(own, Ordering::Release);
+}
+
+/// Gives up what a process left that is no more, as far as it is here.
+pub(super) fn leave(process: u32) {
+    for entry in &ENTRIES {
+        let held = entry.holder.load(Ordering::Acquire);
+        if held >> 32 != u64::from(process) {
+            continue;
+        }
+        let left = Own {
+            number: i32::try_from(held & 0xffff_ffff).unwrap_or_default(),
+            inode: entry.inode.load(Ordering::Acquire),
+        };
+        if is_own(left) {
+            close_number(left.number);
+        }
+        entry.holder.store(0, Ordering::Release);
+    }
 }
 
 /// Gives up what a fork has left of the parent's.
@@ -448,19 +490,11 @@ fn dead_end(own: u32) -> Option<(i32, Option<i32>)> {
     make().ok().map(|dead| (dead, Some(freed)))
 }
 
-/// This process, if the table is its own; in a child that was forked unseen it becomes so.
+/// This process, if the table is its own. It is nobody's in a child that shares its parent's
+/// descriptors, and in one that was forked unseen, which may.
 fn owner(table: &Table) -> Option<u32> {
     let own = process();
-    match table
-        .process
-        .compare_exchange(0, own, Ordering::AcqRel, Ordering::Acquire)
-    {
-        Ok(_) => {
-            leave_inherited(own, false);
-            Some(own)
-        }
-        Err(process) => (process == own).then_some(own),
-    }
+    (table.process.load(Ordering::Acquire) == own).then_some(own)
 }
 
 /// Does something with a slot of its own.
@@ -472,8 +506,13 @@ pub(super) fn with<T>(
     work: impl FnOnce(&mut Kept, &mut Room) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     let table = sys::table().ok_or(Errno::NOSYS)?;
-    if let Some(own) = owner(table)
-        && let Some(place) = claim(table, needs)?
+    let Some(own) = owner(table) else {
+        return guests::with(table, needs, work);
+    };
+    if table.guests.holders().any(|holder| holder != 0) {
+        guests::bury(table, own);
+    }
+    if let Some(place) = claim(table, needs)?
         && let Some(slot) = table.slots.get(place)
     {
         let done = work(slot.kept.claimed(), slot.room.claimed());
@@ -483,10 +522,5 @@ pub(super) fn with<T>(
         }
         return done;
     }
-    let single = Mapped::<super::slot::Slot>::new()?;
-    let kept = single.get().kept.claimed();
-    let done = prepare(kept, needs).and_then(|()| work(kept, single.get().room.claimed()));
-    give_up(&mut kept.lane);
-    kept.pipe.close();
-    done
+    guests::with_fresh(needs, work)
 }

@@ -16,6 +16,7 @@ mod control;
 mod filter;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod guests;
 mod handler;
 mod lanes;
 mod mask;

@@ -17,7 +17,11 @@ use std::{
 
 use rustix::io::Errno;
 
-use super::{handler, table::Table};
+use super::{
+    control::{Promise, holds},
+    handler,
+    table::Table,
+};
 
 std::arch::global_asm!(
     ".globl doorward_trap_call",
@@ -186,6 +190,8 @@ pub(super) struct Trapped {
     pub(super) arguments: [u64; 6],
     /// The signals that the thread has blocked, when the handler returns.
     pub(super) mask: u64,
+    /// Where its stack is then.
+    pub(super) stack: u64,
 }
 
 extern "C" fn entry(_signal: i32, information: *const Information, context: *mut Context) {
@@ -210,9 +216,10 @@ extern "C" fn entry(_signal: i32, information: *const Information, context: *mut
             register(libc::REG_R8),
             register(libc::REG_R9),
         ],
+        stack: register(libc::REG_RSP),
         mask: context.mask,
     };
-    if context.is_cramped() {
+    if context.is_cramped() && holds(Promise::RoomToNest) {
         handler::run_on(Stack::OfTheCall);
         if let Some(next) = context.register(libc::REG_RIP) {
             *next = next.saturating_sub(INSTRUCTION);
@@ -223,8 +230,13 @@ extern "C" fn entry(_signal: i32, information: *const Information, context: *mut
         Ok(value) => value.cast_signed(),
         Err(errno) => i64::from(errno.raw_os_error()).saturating_neg(),
     };
-    if let Some(place) = context.register(libc::REG_RAX) {
-        *place = value;
+    for (index, value) in [
+        (libc::REG_RAX, value),
+        (libc::REG_RSP, trapped.stack.cast_signed()),
+    ] {
+        if let Some(place) = context.register(index) {
+            *place = value;
+        }
     }
     context.mask = trapped.mask;
 }

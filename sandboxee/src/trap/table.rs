@@ -16,6 +16,8 @@ use super::{
 
 /// Operations of a process that may be under way at a time without making what they need anew.
 pub(super) const SLOTS: usize = 64;
+/// The same for processes that share its memory.
+pub(super) const GUESTS: usize = 16;
 
 /// Whose the slots are. Free is 0, as in a table that was wiped.
 #[derive(Debug)]
@@ -37,11 +39,7 @@ impl<const N: usize> Claims<N> {
 
     /// Claims this one, if it is free.
     pub(super) fn claim_this(&self, place: usize, thread: u32) -> bool {
-        self.0.get(place).is_some_and(|claim| {
-            claim
-                .compare_exchange(0, thread, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok()
-        })
+        self.take_over(place, 0, thread)
     }
 
     /// Those that a thread has, a bit each.
@@ -60,6 +58,20 @@ impl<const N: usize> Claims<N> {
         }
     }
 
+    /// Who has each; 0 for nobody.
+    pub(super) fn holders(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().map(|claim| claim.load(Ordering::Relaxed))
+    }
+
+    /// Takes one over from somebody who will not touch it again.
+    pub(super) fn take_over(&self, place: usize, from: u32, to: u32) -> bool {
+        self.0.get(place).is_some_and(|claim| {
+            claim
+                .compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+        })
+    }
+
     /// Gives back a claimed one: who claims it next sees all that was done to it.
     pub(super) fn release(&self, place: usize) {
         if let Some(claim) = self.0.get(place) {
@@ -75,6 +87,9 @@ pub(super) struct Table {
     pub(super) process: AtomicU32,
     pub(super) claims: Claims<SLOTS>,
     pub(super) slots: [Slot; SLOTS],
+    /// Whose the further slots are: processes to which the table does not belong.
+    pub(super) guests: Claims<GUESTS>,
+    pub(super) guest_slots: [Slot; GUESTS],
 }
 
 #[cfg(all(test, not(loom)))]
@@ -89,6 +104,16 @@ mod tests {
         assert_eq!(claims.claim(8), None);
         claims.release(0);
         assert_eq!(claims.claim(8), Some(0));
+    }
+
+    #[test]
+    fn one_alone_takes_over_what_another_has() {
+        let claims = Claims::<2>::new();
+        assert_eq!(claims.claim(7), Some(0));
+        assert!(!claims.take_over(0, 9, 8));
+        assert!(claims.take_over(0, 7, 8));
+        assert!(!claims.take_over(0, 7, 9));
+        assert_eq!(claims.holders().collect::<Vec<_>>(), [8, 0]);
     }
 
     #[test]

@@ -52,6 +52,16 @@ impl Place {
 
     /// Runs one while a promise is broken, in a build that can.
     pub(crate) fn broken(&self, case: &str, word: &str, promise: &str) -> Ended {
+        self.run(case, word, promise).native()
+    }
+
+    /// Runs one while the broker lacks a defence, in a build that can.
+    pub(crate) fn without(&self, case: &str, defence: &str) -> Ended {
+        let run = self.run(case, "", "");
+        run.variable("DOORWARD_WITHOUT", defence).native()
+    }
+
+    fn run(&self, case: &str, word: &str, promise: &str) -> Run<'_> {
         let directory = self.tree.name("own");
         let words = [
             self.program.as_os_str(),
@@ -60,6 +70,6 @@ impl Place {
             word.as_ref(),
             promise.as_ref(),
         ];
-        Run::new(&self.tree, words).native()
+        Run::new(&self.tree, words)
     }
 }

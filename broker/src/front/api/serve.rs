@@ -477,7 +477,10 @@ impl Front {
         received: Instant,
     ) -> Result<(), Violation> {
         self.count();
-        if self.context.rendezvous && lanes.untaken() >= UNTAKEN {
+        if self.context.rendezvous
+            && lanes.untaken() >= UNTAKEN
+            && !control::is_off(Defence::UntakenFew)
+        {
             return self.unanswered(served, id);
         }
         let made = if lanes.is_full() {

@@ -13,6 +13,7 @@
 )]
 
 mod forks;
+mod guests;
 mod masks;
 mod own;
 mod pointers;
@@ -41,6 +42,8 @@ const CASES: &[Case] = &[
     ("vfork", forks::vforked),
     ("spawn", forks::spawned),
     ("clone", forks::cloned),
+    ("sharing descriptors", guests::sharing_descriptors),
+    ("killed", guests::killed),
     ("fork in a handler", forks::in_a_handler),
     ("signals", forks::ended_by_a_signal),
     ("descriptors", scarce::descriptors_at_their_limit),
@@ -71,7 +74,7 @@ fn main() -> ExitCode {
         panic!("doorward-shim CASE DIRECTORY");
     };
     let text = format!(
-        "version = 1\nfront = \"trap\"\n[fs]\nread = [\"{directory}/**\"]\n\
+        "version = 1\nfront = \"trap\"\n[fs]\nread = [\"{directory}/**\", \"/proc/self/maps\"]\n\
          write = [\"{directory}/**\"]\ncreate = [\"{directory}/**\"]\n\
          special = [\"{directory}/fifo\"]\n\
          [limits]\nprocesses = 256\n"

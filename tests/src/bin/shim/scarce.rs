@@ -20,6 +20,9 @@ use crate::{
     sys,
 };
 
+/// Processes that die while they ask for a lane.
+const DEAD: usize = 400;
+
 static OWN: OnceLock<Own> = OnceLock::new();
 static RIGHT: AtomicU32 = AtomicU32::new(0);
 static WRONG: AtomicU32 = AtomicU32::new(0);
@@ -123,7 +126,7 @@ fn ask_for_a_lane(rendezvous: i32) {
 /// Processes die between their request for a lane and its reply.
 pub(crate) fn lanes_that_nobody_takes(own: &Own) {
     let rendezvous = rendezvous(own);
-    for _ in 0..400 {
+    for _ in 0..DEAD {
         let child = sys::fork();
         if child == 0 {
             ask_for_a_lane(rendezvous);
@@ -139,8 +142,21 @@ pub(crate) fn lanes_that_nobody_takes(own: &Own) {
         }
         assert_eq!(sys::wait(child), 0);
     }
-    println!("after 400: {} ms", started.elapsed().as_millis());
+    println!("after {DEAD}: {} ms", started.elapsed().as_millis());
     println!("descriptors {}", descriptors(3).len());
+    let number = u64::from(rendezvous.cast_unsigned());
+    let mut room = [0_u8; 256];
+    let mut next = || {
+        let (into, now) = (sys::address_mut(&mut room), libc::MSG_DONTWAIT);
+        let arguments = [number, into, 256, u64::from(now.cast_unsigned()), 0, 0];
+        sys::call(libc::SYS_recvfrom, arguments).is_ok()
+    };
+    println!(
+        "untaken {}",
+        std::iter::repeat_with(&mut next)
+            .take_while(|one| *one)
+            .count()
+    );
 }
 
 /// A process takes the replies to requests of others, who ask again.
