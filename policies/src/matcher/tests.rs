@@ -104,6 +104,26 @@ fn the_pattern_of_a_name_matches_it_alone() {
 }
 
 #[test]
+fn a_pattern_is_told_by_its_prefix_and_what_follows() {
+    for (text, prefix, tail, with_all_below) in [
+        ("/", "/", None, "/**"),
+        ("/a/b", "/a/b", None, "/a/b/**"),
+        ("/a/b*/c", "/a", Some("b*/c"), "/a/b*/c/**"),
+        ("/a/**", "/a", Some("**"), "/a/**"),
+        ("/a/**/\\*", "/a", Some("**/\\*"), "/a/**/\\*/**"),
+        ("/**", "/", Some("**"), "/**"),
+    ] {
+        let parse = |text: &str| Pattern::parse(text.as_bytes(), Start::Slash).unwrap();
+        let pattern = parse(text);
+        assert_eq!(pattern.prefix(), name(prefix), "{text}");
+        assert_eq!(pattern.tail_text().as_deref(), tail, "{text}");
+        assert_eq!(pattern.is_literal(), tail.is_none(), "{text}");
+        assert_eq!(pattern.is_deep(), text == with_all_below, "{text}");
+        assert_eq!(pattern.with_deep(), parse(with_all_below), "{text}");
+    }
+}
+
+#[test]
 fn patterns_are_bounded() {
     use crate::name::{COMPONENT_LIMIT, PATH_LIMIT};
     let parsed = |text: String| Pattern::parse(text.as_bytes(), Start::Slash).map(|_| ());
