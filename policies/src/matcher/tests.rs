@@ -147,6 +147,7 @@ fn ancestors_of_allow_rules_only() {
         ("/srv/in/*/x", Kind::Read),
         ("/etc/shadow", Kind::Deny),
         ("/var/**/log", Kind::Write),
+        ("/opt/a*/x/y", Kind::Read),
     ]);
     let ancestor = |text: &str| rules.look_up(&name(text)).ancestor;
     assert_eq!(ancestor("/"), Some(RuleId(0)));
@@ -157,6 +158,18 @@ fn ancestors_of_allow_rules_only() {
     assert_eq!(ancestor("/srv/in/any/y"), None);
     assert_eq!(ancestor("/etc"), None);
     assert_eq!(ancestor("/var/a/b"), Some(RuleId(2)));
+    for above in ["/opt", "/opt/a", "/opt/a1", "/opt/a1/x"] {
+        assert_eq!(ancestor(above), Some(RuleId(3)), "{above}");
+    }
+    for beside in [
+        "/opt/b",
+        "/opt/b/x",
+        "/opt/a1/z",
+        "/opt/a1/x/y",
+        "/opt/a1/x/y/z",
+    ] {
+        assert_eq!(ancestor(beside), None, "{beside}");
+    }
 }
 
 #[test]
