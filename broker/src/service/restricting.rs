@@ -85,13 +85,14 @@ impl Bench {
     /// Opens again and again while the session is narrowed: how often that was allowed before
     /// the restriction was answered, and how often when it had been.
     fn race(&self, restricted: bool) -> (u32, u32) {
-        let answered = AtomicBool::new(false);
+        let (begun, answered) = (AtomicBool::new(false), AtomicBool::new(false));
         let (mut before, mut after) = (0, 0);
         let mut open = || {
             for _ in 0..200 {
                 loop {
                     let known = answered.load(Ordering::SeqCst);
                     let granted = self.open("file").verdict.is_allow();
+                    begun.store(true, Ordering::SeqCst);
                     *(if known { &mut after } else { &mut before }) += u32::from(granted);
                     if known {
                         break;
@@ -101,6 +102,9 @@ impl Bench {
         };
         thread::scope(|scope| {
             scope.spawn(|| {
+                while !begun.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
                 thread::sleep(Duration::from_millis(3));
                 self.services.restrict(NOTHING).unwrap();
                 answered.store(true, Ordering::SeqCst);
