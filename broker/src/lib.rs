@@ -26,6 +26,7 @@ pub mod service;
 pub mod session;
 #[allow(unsafe_code, reason = "raw system calls live here alone")]
 mod sys;
+mod tenant;
 pub mod trace;
 pub mod worker;
 

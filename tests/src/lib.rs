@@ -23,6 +23,7 @@ mod level;
 mod processes;
 mod run;
 mod snapshot;
+mod tenants;
 mod tree;
 
 pub use attempts::{attempts, longest};
@@ -33,4 +34,5 @@ pub use level::{Level, built_beside};
 pub use processes::{below, called};
 pub use run::{Ended, Run, built, copied, doorward, policy_source};
 pub use snapshot::{Entry, Snapshot};
+pub use tenants::{is_tenant, next_tenant, tenant_is_claimed};
 pub use tree::Tree;

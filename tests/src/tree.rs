@@ -19,12 +19,21 @@ impl Tree {
     /// Below the home directory: /tmp is what a scratch covers.
     #[must_use]
     pub fn new(level: Level) -> Self {
-        let home = level.home();
+        Self::within(level, &level.home())
+    }
+
+    /// Root's, where other users reach it.
+    #[must_use]
+    pub fn in_reach() -> Self {
+        Self::within(Level::Root, Path::new("/srv"))
+    }
+
+    fn within(level: Level, above: &Path) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("doorward-test-")
             .permissions(std::fs::Permissions::from_mode(0o755))
-            .tempdir_in(&home)
-            .unwrap_or_else(|error| panic!("cannot make a tree in {}: {error}", home.display()));
+            .tempdir_in(above)
+            .unwrap_or_else(|error| panic!("cannot make a tree in {}: {error}", above.display()));
         let tree = Self { level, directory };
         tree.own(tree.path());
         tree.directory("");

@@ -46,6 +46,7 @@ use crate::{
     limits::{self, Facts, Held, LimitError},
     service::{InForce, Services, Setup, SetupError, Spawner},
     sys::process,
+    tenant::{Claim, Tenant, TenantError},
     trace,
 };
 use control::{Control, Event, Job, Start, Streams};
@@ -91,11 +92,9 @@ pub(crate) enum BrokerError {
         what: &'static str,
         why: &'static str,
     },
-    /// The policy asks for a kernel user of its own.
-    #[error(
-        "the policy says identity.user = \"isolated\", which is not offered yet; say \"same\" or leave it out"
-    )]
-    Identity,
+    /// The policy asks for a kernel user of its own, which cannot be had.
+    #[error(transparent)]
+    Tenant(#[from] TenantError),
     /// The broker could not enter its Landlock domain.
     #[error("the broker cannot enter its Landlock domain")]
     Landlock(#[from] landlock::RulesetError),
@@ -163,10 +162,13 @@ fn report(control: &Control, served: Result<(), BrokerError>) -> i32 {
 
 /// What the keeper makes for a sandbox, and takes away.
 struct Made {
+    tenant: Option<Tenant>,
     scratch: Scratch,
     limits: Held,
     /// What holds the limits of each worker that there can be at a time.
     places: Vec<Held>,
+    /// The keeper's alone; given back when all else is gone.
+    _claim: Option<Claim>,
 }
 
 /// What the keeper does before it knows what is to be served.
@@ -183,7 +185,9 @@ fn separate() -> Result<Rising, BrokerError> {
 
 /// What the keeper does before it forks the broker, and the fork.
 fn begin(start: &Start) -> Result<(Made, Option<Pid>), BrokerError> {
-    let scratch = Scratch::make(&start.policy, Path::new(&start.temporary))?;
+    let claim = claim(start)?;
+    let tenant = claim.as_ref().map(Claim::tenant);
+    let scratch = Scratch::make(&start.policy, Path::new(&start.temporary), tenant)?;
     let (limits, places) = match start.job {
         Job::Workers { places, .. } => (Held::none(), places_of(&start.policy, places)?),
         _ => (Held::make(&start.policy)?, Vec::new()),
@@ -191,9 +195,11 @@ fn begin(start: &Start) -> Result<(Made, Option<Pid>), BrokerError> {
     match process::fork() {
         Ok(broker) => {
             let made = Made {
+                tenant,
                 scratch,
                 limits,
                 places,
+                _claim: claim.filter(|_| broker.is_some()),
             };
             Ok((made, broker))
         }
@@ -203,6 +209,39 @@ fn begin(start: &Start) -> Result<(Made, Option<Pid>), BrokerError> {
             Err(BrokerError::System("fork the broker", errno))
         }
     }
+}
+
+/// The user that the sandbox is to have, if that is one of its own.
+fn claim(start: &Start) -> Result<Option<Claim>, TenantError> {
+    let is_isolated = |policy: &Policy| policy.identity == IdentityUser::Isolated;
+    if is_isolated(&start.policy) {
+        return Claim::new().map(Some);
+    }
+    match start.others.iter().find(|(_, other)| is_isolated(other)) {
+        Some((name, _)) => Err(TenantError::Spawn(name.clone())),
+        None => Ok(None),
+    }
+}
+
+/// Makes this process, the broker, the tenant's, who lives in this view.
+fn settle(tenant: Tenant, view: Option<&View>) -> Result<(), BrokerError> {
+    // Elsewhere a process of it could outlive its sandbox.
+    if view.is_none_or(View::has_user_namespace) {
+        return Err(TenantError::Level.into());
+    }
+    let keeper = rustix::process::getppid();
+    tenant.take()?;
+    // A change of user takes that back.
+    die_with_keeper()?;
+    if rustix::process::getppid() != keeper {
+        return Err(LaunchError::Lost.into());
+    }
+    Ok(())
+}
+
+fn die_with_keeper() -> Result<(), BrokerError> {
+    process::prctl(libc::PR_SET_PDEATHSIG, 9)
+        .map_err(|errno| BrokerError::System("ask to die with the keeper", errno))
 }
 
 /// What holds the limits of so many workers.
@@ -243,22 +282,21 @@ fn serve(
     rising: Rising,
 ) -> Result<Infallible, BrokerError> {
     let Made {
+        tenant,
         scratch,
         limits,
         places,
+        ..
     } = made;
     process::name(c"doorward-broker");
-    process::prctl(libc::PR_SET_PDEATHSIG, 9)
-        .map_err(|errno| BrokerError::System("ask to die with the keeper", errno))?;
+    die_with_keeper()?;
     let asked = fronts(start.policy.front, &start.job);
-    if start.policy.identity == IdentityUser::Isolated {
-        return Err(BrokerError::Identity);
-    }
     let policies =
         std::iter::once(&start.policy).chain(start.others.iter().map(|(_, other)| other));
     let request = ViewRequest {
         hull: policies.clone().flat_map(Policy::hull).collect(),
         scratch: scratch.path().map(|path| path.as_os_str().to_owned()),
+        tenant: tenant.map(Tenant::number),
         program: canonical(&start.job).map(PathBuf::into_os_string),
     };
     rising.build(&request)?;
@@ -285,6 +323,9 @@ fn serve(
     let namespaces = Namespaces::of(view.as_ref());
     let held = places.first().unwrap_or(limits).facts(namespaces);
     required(&start.policy, held, landlock)?;
+    if let Some(tenant) = *tenant {
+        settle(tenant, view.as_ref())?;
+    }
     let policy = Arc::new(start.policy);
     let mut launching = launch(&Launch {
         policy: &policy,
@@ -336,7 +377,7 @@ fn serve(
         .collect::<Result<_, BrokerError>>()?;
     let spawner = |programs: Arc<Programs>| Box::new(programs) as Box<dyn Spawner + Send + Sync>;
     let services = services(Arc::clone(&policy), programs.clone().map(spawner))?;
-    let facts = layers::start(&policy, asked.name(), held);
+    let facts = layers::start(&policy, asked.name(), held, *tenant);
     let launched = launching.ready()?;
     let _warns = trace::begin();
     confine::last(&filter).map_err(confined)?;

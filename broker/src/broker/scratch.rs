@@ -16,7 +16,7 @@ use rustix::{
 };
 
 use super::{BrokerError, remains};
-use crate::limits::label;
+use crate::{limits::label, tenant::Tenant};
 
 /// Entries looked at, and directories removed, at one start.
 const LOOKED_AT: usize = 4096;
@@ -27,8 +27,13 @@ const REMOVED: usize = 4;
 pub(super) struct Scratch(Option<PathBuf>);
 
 impl Scratch {
-    /// Makes it if the policy has one: below `directory`, for its owner alone.
-    pub(super) fn make(policy: &Policy, directory: &Path) -> Result<Self, BrokerError> {
+    /// Makes it if the policy has one: below `directory`, for its owner alone, who is the tenant
+    /// if there is one.
+    pub(super) fn make(
+        policy: &Policy,
+        directory: &Path,
+        tenant: Option<Tenant>,
+    ) -> Result<Self, BrokerError> {
         if policy.scratch.is_none() {
             return Ok(Self(None));
         }
@@ -43,7 +48,11 @@ impl Scratch {
             .mode(0o700)
             .create(&path)
             .map_err(failed)?;
-        Ok(Self(Some(path)))
+        let made = Self(Some(path.clone()));
+        tenant
+            .map_or(Ok(()), |tenant| tenant.own(&path))
+            .map_err(failed)?;
+        Ok(made)
     }
 
     pub(super) fn path(&self) -> Option<&Path> {
@@ -69,13 +78,15 @@ impl Scratch {
 }
 
 /// Removes what was left below `directory`. Its other users may make names that look so: only
-/// directories of this user are touched, and nothing is removed through a link.
+/// directories of this user are touched, and by root those of tenants; nothing is removed through
+/// a link.
 fn remove_stale(directory: &Path) {
     let own = rustix::process::geteuid().as_raw();
+    let is_own = |user| user == own || (own == 0 && Tenant::is_one(user));
     let is_stale = |entry: &DirEntry| {
         entry.file_name().to_str().is_some_and(label::is_stale)
             && std::fs::symlink_metadata(entry.path())
-                .is_ok_and(|status| status.is_dir() && status.uid() == own)
+                .is_ok_and(|status| status.is_dir() && is_own(status.uid()))
     };
     let entries = std::fs::read_dir(directory).into_iter().flatten();
     let stale = entries.take(LOOKED_AT).flatten().filter(is_stale);

@@ -384,10 +384,15 @@ fn refused(_: CapsError) -> Errno {
     Errno::PERM
 }
 
+/// Being root means nothing from now on, so that a change of user takes and gives no capability.
+pub(crate) fn secure_bits() -> Result<(), Errno> {
+    process::prctl(libc::PR_SET_SECUREBITS, SECURE_BITS)
+}
+
 /// Drops every capability from every set; what cannot be dropped was not there.
 pub(crate) fn capabilities() -> Result<(), Errno> {
     if holds_setpcap()? {
-        process::prctl(libc::PR_SET_SECUREBITS, SECURE_BITS)?;
+        secure_bits()?;
     }
     bounding_set()?;
     caps::clear(None, CapSet::Ambient).map_err(refused)?;

@@ -37,7 +37,7 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, socketpair},
 };
 
-pub(crate) use confine::{Asked, WorkerFilters, bounding_set, capabilities, filter};
+pub(crate) use confine::{Asked, WorkerFilters, bounding_set, capabilities, filter, secure_bits};
 pub use entry::{Entry, Sandboxee};
 pub(crate) use namespaces::Namespaces;
 pub(crate) use orders::Orders;

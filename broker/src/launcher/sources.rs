@@ -5,7 +5,7 @@
 //! from the host user.
 
 use std::{
-    ffi::CString,
+    ffi::{CString, OsStr},
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::ffi::OsStrExt,
@@ -16,7 +16,7 @@ use std::{
 use doorward_policy::policy::SCRATCH_NAMES;
 use nix::mount::{MsFlags, mount};
 use rustix::{
-    fs::{FileType, Mode, OFlags, mkdirat},
+    fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, mkdirat},
     io::Errno,
 };
 
@@ -120,7 +120,7 @@ fn source(from: &Path, name: PathBuf, executes: bool, scratch: bool) -> Option<S
 ///
 /// # Errors
 /// The step that failed, with its errno.
-pub(super) fn place(sources: &[Source]) -> Result<(), Failure> {
+pub(super) fn place(sources: &[Source], tenant: Option<u32>) -> Result<(), Failure> {
     let mut placed = None;
     for source in sources {
         let above = source.name.parent();
@@ -128,7 +128,7 @@ pub(super) fn place(sources: &[Source]) -> Result<(), Failure> {
             continue;
         }
         if let Some((scratch, below)) = in_scratch(sources, &source.name) {
-            place_in_scratch(scratch, below, source).map_err(|errno| {
+            place_in_scratch(scratch, below, source, tenant).map_err(|errno| {
                 (
                     format!("making {} in the scratch", source.name.display()),
                     errno,
@@ -155,24 +155,34 @@ fn in_scratch<'a>(sources: &'a [Source], name: &'a Path) -> Option<(&'a OwnedFd,
 
 /// Makes the mount point of what a rule names below a scratch name; the scratch is read-only
 /// in the view, and empty yet.
-fn place_in_scratch(scratch: &OwnedFd, below: &Path, source: &Source) -> Result<(), Errno> {
-    let directory = Mode::from_raw_mode(0o755);
+fn place_in_scratch(
+    scratch: &OwnedFd,
+    below: &Path,
+    source: &Source,
+    tenant: Option<u32>,
+) -> Result<(), Errno> {
+    let mode = Mode::from_raw_mode(0o755);
     let exists = |made: Result<(), Errno>| match made {
         Err(Errno::EXIST) => Ok(()),
         made => made,
+    };
+    let directory = |parent: &OwnedFd, name: &OsStr| {
+        exists(mkdirat(parent, name, mode))?;
+        let (user, group) = (tenant.map(Uid::from_raw), tenant.map(Gid::from_raw));
+        chownat(parent, name, user, group, AtFlags::SYMLINK_NOFOLLOW)
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut parent = rustix::fs::openat(scratch, ".", flags, Mode::empty())?;
     for component in below.parent().into_iter().flat_map(Path::components) {
         let component = component.as_os_str();
-        exists(mkdirat(&parent, component, directory))?;
+        directory(&parent, component)?;
         parent = rustix::fs::openat(&parent, component, flags, Mode::empty())?;
     }
     let Some(last) = below.file_name() else {
         return Ok(());
     };
     exists(match source.kind {
-        Kind::Directory => mkdirat(&parent, last, directory),
+        Kind::Directory => directory(&parent, last),
         Kind::Program => {
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
             rustix::fs::openat(&parent, last, flags, Mode::empty()).map(drop)

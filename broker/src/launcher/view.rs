@@ -59,6 +59,8 @@ pub(crate) struct ViewRequest {
     pub(crate) hull: Vec<HullRoot>,
     /// The directory behind the scratch names, if the policy has one.
     pub(crate) scratch: Option<OsString>,
+    /// Whose that directory is, if not this process's user's.
+    pub(crate) tenant: Option<u32>,
     /// What /proc/self/exe leads to: the program that the sandbox begins with. There is no
     /// other entry of /proc, which would have to be mounted in a pid namespace that is yet to
     /// be made.
@@ -286,7 +288,7 @@ fn build(request: &ViewRequest) -> Result<(), Failure> {
         Some("mode=755,size=4m"),
     )
     .map_err(step("mounting the empty root"))?;
-    sources::place(&sources)?;
+    sources::place(&sources, request.tenant)?;
     if let Some(program) = &request.program {
         let own = Path::new(BASE).join("proc/self");
         // Where a rule has put something there, that stays.

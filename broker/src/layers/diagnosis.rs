@@ -10,6 +10,7 @@ use crate::{
     launcher::Namespaces,
     limits::{self, Facts},
     sys::landlock,
+    tenant,
 };
 
 /// What `doorward doctor` found.
@@ -56,7 +57,7 @@ const fn of_kind(
     }
 }
 
-const ROWS: [Row; 18] = [
+const ROWS: [Row; 19] = [
     Row {
         name: "seccomp",
         essential: true,
@@ -169,6 +170,14 @@ const ROWS: [Row; 18] = [
         attempt: |_| fence::memory(),
         needs: "Linux 6.3",
         lost: "a program may make memory executable that it has written",
+    },
+    Row {
+        name: "identity",
+        essential: false,
+        attempt: tenant::attempt,
+        needs: "root that may make namespaces, has CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, \
+            CAP_SETGID, CAP_SETPCAP and CAP_SETUID, and keeps /run/doorward to itself",
+        lost: "a kernel user for each sandbox: `identity.user = \"isolated\"` is refused",
     },
 ];
 

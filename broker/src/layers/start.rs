@@ -8,11 +8,12 @@ use crate::{
     audit::Start,
     limits::{self, Facts},
     sys::landlock,
+    tenant::Tenant,
 };
 
 /// The first record of a sandbox whose launcher has locked itself down: seccomp and
 /// Landlock held, or it would not have started.
-pub(crate) fn start(policy: &Policy, front: &str, facts: Facts) -> Start {
+pub(crate) fn start(policy: &Policy, front: &str, facts: Facts, tenant: Option<Tenant>) -> Start {
     let namespaces = facts.namespaces;
     let separate = namespaces.available;
     let within = if namespaces.user {
@@ -28,6 +29,7 @@ pub(crate) fn start(policy: &Policy, front: &str, facts: Facts) -> Start {
         lost: None,
     };
     let abi = landlock::abi().ok();
+    let user = tenant.map(|tenant| format!("user and group {}", tenant.number()));
     let refuses_code = policy.code != CodeMap::Jit;
     Start {
         policy: policy.name.clone(),
@@ -41,6 +43,7 @@ pub(crate) fn start(policy: &Policy, front: &str, facts: Facts) -> Start {
             layer("network", separate, None),
             layer("mdwe", refuses_code, None),
             layer("cgroup", facts.group, None),
+            layer("identity", tenant.is_some(), user),
         ],
         limits: limits::of(policy, facts),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -20,7 +20,10 @@ mod watch;
 use std::os::fd::BorrowedFd;
 
 use caps::{CapSet, Capability};
-use doorward_policy::{Policy, policy::Limits};
+use doorward_policy::{
+    Policy,
+    policy::{IdentityUser, Limits},
+};
 use rustix::{fs::FileType, io::Errno};
 
 pub(crate) use pace::Pace;
@@ -52,6 +55,8 @@ pub(crate) struct Held {
     only_scratch: Option<u64>,
     group: Option<Group>,
     processors: u32,
+    /// Whether the sandbox has a kernel user of its own.
+    isolated: bool,
 }
 
 impl Held {
@@ -78,6 +83,7 @@ impl Held {
             only_scratch: policy.scratch.filter(|_| writes_nowhere_else(policy)),
             group,
             processors: u32::try_from(processors).unwrap_or(1),
+            isolated: policy.identity == IdentityUser::Isolated,
         })
     }
 
@@ -96,6 +102,7 @@ impl Held {
             only_scratch: None,
             group: group.map_err(LimitError::Name)?,
             processors: 1,
+            isolated: policy.identity == IdentityUser::Isolated,
         })
     }
 
@@ -106,12 +113,13 @@ impl Held {
             only_scratch: None,
             group: None,
             processors: 1,
+            isolated: false,
         }
     }
 
     /// What holds, beside these namespaces.
     pub(crate) fn facts(&self, namespaces: Namespaces) -> Facts {
-        Facts::of(self.group.as_ref(), namespaces)
+        Facts::of(self.group.as_ref(), namespaces, self.isolated)
     }
 
     /// Makes the calling process, which becomes the sandboxee, a member of the group.

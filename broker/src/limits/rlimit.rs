@@ -12,6 +12,8 @@ use super::Facts;
 
 /// The launcher and the init, which the kernel counts in the sandbox's user namespace.
 const OWN_PROCESSES: u64 = 2;
+/// The most threads of a broker, which has the sandbox's user where that is its own.
+const BROKER_THREADS: u64 = 300;
 
 /// What a control group does not hold, as near as the kernel lets a process do it itself.
 pub(super) fn set(limits: &Limits, facts: Facts) -> Result<(), Errno> {
@@ -26,10 +28,10 @@ pub(super) fn set(limits: &Limits, facts: Facts) -> Result<(), Errno> {
         1,
     )?;
     if held.processes.is_none() {
-        let own = if facts.counts_processes() {
-            OWN_PROCESSES
-        } else {
-            0
+        let own = match facts {
+            _ if facts.counts_processes() => OWN_PROCESSES,
+            Facts { isolated: true, .. } => BROKER_THREADS.saturating_add(OWN_PROCESSES),
+            _ => 0,
         };
         let most = limits.processes.map(|most| most.saturating_add(own));
         set_one(Resource::Nproc, most, 0)?;

@@ -20,18 +20,21 @@ pub(crate) struct Facts {
     pub(crate) controllers: Controllers,
     /// Which namespaces there are.
     pub(crate) namespaces: Namespaces,
-    /// Whether doorward runs as root.
+    /// Whether its user is root.
     pub(crate) root: bool,
+    /// Whether its user is its own.
+    pub(crate) isolated: bool,
 }
 
 impl Facts {
     /// Of a group and namespaces that were made or not.
-    pub(super) fn of(group: Option<&Group>, namespaces: Namespaces) -> Self {
+    pub(super) fn of(group: Option<&Group>, namespaces: Namespaces, isolated: bool) -> Self {
         Self {
             group: group.is_some(),
             controllers: group.map(Group::held).unwrap_or_default(),
             namespaces,
-            root: rustix::process::geteuid().is_root(),
+            root: !isolated && rustix::process::geteuid().is_root(),
+            isolated,
         }
     }
 
@@ -45,7 +48,7 @@ impl Facts {
             kill: true,
         };
         let group = Group::make(wanted).ok().flatten();
-        let facts = Self::of(group.as_ref(), namespaces);
+        let facts = Self::of(group.as_ref(), namespaces, false);
         if let Some(group) = group {
             janitor::remove(&group);
         }
@@ -69,6 +72,11 @@ pub(crate) fn exact(facts: Facts) -> Vec<HeldLimit> {
     };
     let counted = if facts.counts_processes() {
         ("RLIMIT_NPROC in a user namespace of its own", true)
+    } else if facts.isolated {
+        (
+            "RLIMIT_NPROC of its own user, beside its broker's threads",
+            false,
+        )
     } else if facts.root {
         ("nothing: RLIMIT_NPROC does not hold root", false)
     } else {
@@ -165,6 +173,7 @@ mod tests {
                 user: !root,
             },
             root,
+            isolated: false,
         }
     }
 
@@ -187,5 +196,11 @@ mod tests {
         assert!(!is_exact(user, "memory") && !is_exact(user, "cpu_share"));
         assert!(!is_exact(facts(false, false, None), "processes"));
         assert!(!is_exact(facts(true, true, None), "processes"));
+        let isolated = Facts {
+            root: false,
+            isolated: true,
+            ..facts(true, true, None)
+        };
+        assert!(!is_exact(isolated, "processes"));
     }
 }

@@ -26,6 +26,9 @@ fn doctor_finds_the_level_and_each_layer() {
             assert_eq!(layer.held, Level::WITH_VIEW.contains(&level), "{layer:#?}");
             assert_eq!(layer.needs.is_some(), !layer.held, "{layer:#?}");
         }
+        let mut layers = found.layers.iter();
+        let identity = layers.find(|layer| layer.name == "identity").unwrap();
+        assert_eq!(identity.held, level == Level::Root, "{identity:#?}");
     }
 }
 

@@ -147,10 +147,6 @@ fn a_wrong_flag_or_policy_is_125_and_nothing_is_started() {
             "did you mean `read`?",
             "^^^^",
         ]);
-        let text =
-            "version = 1\ninclude = [\"builtin:default\"]\n[identity]\nuser = \"isolated\"\n";
-        place.file("isolated.toml", text, 0o644);
-        run(&["--policy", "isolated.toml"]).complained(&["identity", "isolated", "\"same\""]);
         run(&["--audit", "no/such/directory"]).complained(&["no/such/directory", "audit log"]);
         place.doorward(&["run", "--"]).ended(125);
         place.doorward(&["run"]).ended(125).complained(&["COMMAND"]);

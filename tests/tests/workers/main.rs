@@ -82,6 +82,11 @@ fn a_worker_makes_no_process_and_reaches_no_neighbour() {
 }
 
 #[test]
+fn workers_of_a_zygote_share_a_user_of_their_own() {
+    at(&[Level::Root], FRONTS, "isolated");
+}
+
+#[test]
 fn a_worker_that_takes_too_much_memory_ends_alone() {
     at(&Level::ALL, &["api"], "memory");
 }

@@ -1,5 +1,7 @@
 //! What a worker cannot do, to its neighbours above all.
 
+use std::collections::BTreeSet;
+
 use doorward::worker::{CallError, Nest};
 
 use super::{plain, rogue, terms, zygote};
@@ -32,6 +34,42 @@ pub(crate) fn all(front: &str) {
     let own = process(&mut one);
     let result = one.attempt(terms(), format!("kill {own}"));
     assert!(matches!(result, Err(CallError::Died(_))), "{result:?}");
+}
+
+/// The workers of a zygote share a user of their own, and those of another have another.
+pub(crate) fn isolated(front: &str) {
+    let policy = "identity.user = \"isolated\"\nlimits.memory = \"256MiB\"\n";
+    let start = || zygote(front, policy, super::PLAIN).unwrap();
+    let (one, other) = (start(), start());
+    let mut workers = [rogue(&one), rogue(&one), rogue(&other)];
+    for worker in &mut workers {
+        worker.own(terms()).unwrap().whatever_it_is();
+    }
+    let host = std::process::id();
+    let children = std::fs::read_to_string(format!("/proc/{host}/task/{host}/children"));
+    let children = children.unwrap();
+    let keepers = children
+        .split_whitespace()
+        .map(|text| text.parse().unwrap());
+    let users = keepers.map(|keeper: i32| {
+        let all = doorward_tests::below(keeper);
+        // Broker, zygote and a worker at least.
+        assert!(all.len() >= 3, "{all:?}");
+        let users: BTreeSet<u32> = all.into_iter().map(user).collect();
+        assert_eq!(users.len(), 1, "{users:?}");
+        users.into_iter().next().unwrap()
+    });
+    let users: BTreeSet<u32> = users.collect();
+    assert_eq!(users.len(), 2, "{users:?}");
+    assert!(users.into_iter().all(doorward_tests::is_tenant));
+}
+
+fn user(process: i32) -> u32 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let ids = text.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let ids: BTreeSet<&str> = ids.unwrap().split_whitespace().collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    ids.into_iter().next().unwrap().parse().unwrap()
 }
 
 /// One that takes too much ends alone.

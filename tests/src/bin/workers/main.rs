@@ -51,6 +51,7 @@ const CASES: &[Case] = &[
     ("crashes", deaths::a_thousand),
     ("places", deaths::places),
     ("confined", confined::all),
+    ("isolated", confined::isolated),
     ("memory", confined::memory),
     ("refusals", confined::refusals),
     ("pool fresh", pool::fresh),
