@@ -111,6 +111,8 @@ defences! {
     WaitsElsewhere = "waits-elsewhere",
     /// Lanes that nobody has greeted are few.
     UntakenFew = "untaken-few",
+    /// What waits is given up as soon as its asker is gone.
+    GivenUp = "given-up",
     /// A restriction waits until what was decided before is done.
     Drained = "drained",
     /// What waited while its session was narrowed is judged anew.

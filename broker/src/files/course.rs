@@ -7,7 +7,13 @@ use doorward_protocol::Base;
 use rustix::io::Errno;
 
 use super::rules::Rules;
-use crate::service::{Asker, Lease, Patience, Place};
+use crate::{
+    control::{self, Defence},
+    service::{Asker, Lease, Patience, Place},
+};
+
+/// When what waits is given up where that is not done at once.
+const LATE: Duration = Duration::from_secs(3);
 
 /// Why a request does not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +89,9 @@ impl<'a> Course<'a> {
     pub(crate) fn waits(&self, pause: Duration) -> Attempt<()> {
         let aside = self.lease.take().map(Lease::step_aside);
         if let Some(errno) = self.asker.interrupted() {
+            if control::is_off(Defence::GivenUp) {
+                std::thread::sleep(LATE);
+            }
             return Err(Fault::Failed(errno));
         }
         std::thread::sleep(pause);

@@ -146,6 +146,25 @@ fn peers_of_every_kind_delay_nobody_and_leave_nothing() {
     assert!(settled.is_ok(), "{settled:?}");
 }
 
+/// The control: a broker that notices late that who asked is gone.
+#[test]
+fn control_a_broker_that_waits_for_the_dead_fills_with_threads() {
+    let _alone = alone();
+    let program = control_of("chosen", "doorward-tests", "doorward-adversary");
+    for (without, grown) in [("nothing", 0), ("given-up", 1)] {
+        let (tree, policy) = plant(Level::Root);
+        let attack = attack(&[Peer::Killed], 100);
+        let mut command = attack.command_of(&program, &tree, &policy);
+        command.env("DOORWARD_WITHOUT", without);
+        let held = attack.run(command, |_, _| {});
+        println!(
+            "| Killed | without {without}: {:?} |",
+            held.brokers["Killed"]
+        );
+        assert_eq!(held.grown("Killed"), grown, "{without}");
+    }
+}
+
 /// The control: a broker that waits for each request in its turn serves nobody while a peer
 /// waits for a FIFO, by the lane or by notification.
 #[test]
