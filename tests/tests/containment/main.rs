@@ -22,3 +22,4 @@ mod started;
 mod streams;
 mod surface;
 mod table;
+mod workers;

@@ -33,7 +33,7 @@ fn at(levels: &[Level], fronts: &[&str], case: &str) {
     }
 }
 
-const FRONTS: &[&str] = &["api", "notify", "auto"];
+const FRONTS: &[&str] = &["api", "notify", "auto", "trap"];
 
 #[test]
 fn workers_are_called_at_every_level() {
@@ -57,7 +57,7 @@ fn a_worker_that_narrows_itself_narrows_no_other() {
 
 #[test]
 fn a_worker_that_ends_at_any_step_is_one_error_and_the_next_call_goes_well() {
-    at(&Level::ALL, &["api", "notify"], "deaths");
+    at(&Level::ALL, &["api", "notify", "trap"], "deaths");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn there_are_as_many_workers_as_places() {
 
 #[test]
 fn a_worker_makes_no_process_and_reaches_no_neighbour() {
-    at(&Level::ALL, &["api", "notify"], "confined");
+    at(&Level::ALL, &["api", "notify", "trap"], "confined");
 }
 
 #[test]

@@ -72,6 +72,17 @@ fn user(process: i32) -> u32 {
     ids.into_iter().next().unwrap().parse().unwrap()
 }
 
+/// Two of them wait, until the host is told to end, so that they can be looked at.
+pub(crate) fn waits(front: &str) {
+    let zygote = plain(front);
+    let mut workers = [rogue(&zygote), rogue(&zygote)];
+    for worker in &mut workers {
+        worker.own(terms()).unwrap().whatever_it_is();
+    }
+    println!("ready");
+    std::io::stdin().lines().for_each(drop);
+}
+
 /// One that takes too much ends alone.
 pub(crate) fn memory(front: &str) {
     let limits = "limits.memory = \"64MiB\"\n";

@@ -46,6 +46,7 @@ const CASES: &[Case] = &[
     ("c", c::all),
     ("reads", calls::reads),
     ("narrows", calls::narrows),
+    ("waits", confined::waits),
     ("deaths", deaths::at_each_step),
     ("late", deaths::late),
     ("crashes", deaths::a_thousand),
