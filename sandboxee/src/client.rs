@@ -206,9 +206,11 @@ fn exchange(
 ) -> Result<Received, ClientError> {
     let record = record.ok_or(ClientError::Protocol(Broken::Lane(LaneError::Truncated)))?;
     lane.send(record)?;
-    let looked = polling.seek(Instant::now, || match lane.receive_now(incoming) {
+    let look = || match lane.receive_now(incoming) {
         Err(LaneError::NotReady) => None,
         other => Some(other),
-    });
+    };
+    let begun = Instant::now();
+    let looked = polling.seek(|| begun.elapsed(), look);
     Ok(looked.unwrap_or_else(|| lane.receive(incoming))?)
 }

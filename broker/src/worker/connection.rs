@@ -252,7 +252,8 @@ impl Connection {
             Err(LaneError::NotReady) => None,
             other => Some(other),
         };
-        let mut looked = self.polling.seek(Instant::now, || look(buffer));
+        let begun = Instant::now();
+        let mut looked = self.polling.seek(|| begun.elapsed(), || look(buffer));
         while looked.is_none() {
             await_record(lane, terms, until)?;
             looked = look(buffer);

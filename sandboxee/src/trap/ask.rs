@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 use doorward_protocol::{
     Base, Reply, Request,
     frame::encode_request,
+    polling::Polling,
     row::Row,
     syscall::{Copied, decode},
 };
@@ -13,7 +14,9 @@ use rustix::io::Errno;
 use super::{
     answer,
     lanes::{self, Needs},
+    look::look,
     memory::Copying,
+    quiet::Quiet,
     record::{self, Received},
     reply,
     slot::{Kept, Room},
@@ -29,7 +32,12 @@ pub(super) fn ask(name: &str, trapped: &Trapped) -> Result<u64, Errno> {
     let mut begun = false;
     let done = lanes::with(Needs::PipeAndLane, |kept, room| {
         begun = true;
-        let Kept { lane, pipe, id } = kept;
+        let Kept {
+            lane,
+            pipe,
+            id,
+            polling,
+        } = kept;
         let Room { one, two, frame } = room;
         let copying = Copying::new(pipe, one, two);
         let copied = Copied::of(name, trapped.arguments, &copying)?;
@@ -55,7 +63,7 @@ pub(super) fn ask(name: &str, trapped: &Trapped) -> Result<u64, Errno> {
                 0
             },
         };
-        let received = match asked.exchange(frame, length) {
+        let received = match asked.exchange(polling, frame, length) {
             Ok(received) => received,
             // The reply is taken, so the lane goes on.
             Err(Errno::MFILE) => return Err(Errno::MFILE),
@@ -109,27 +117,56 @@ struct Asked {
 impl Asked {
     /// Sends it and waits for the reply. A signal that was handled meanwhile ends the wait of
     /// what does wait long, as it would natively; what is answered soon is waited for.
-    fn exchange(&self, frame: &mut [u8], length: usize) -> Result<Received, Errno> {
-        loop {
-            match record::send(self.lane, frame.get(..length).unwrap_or_default()) {
-                Err(Errno::INTR) => {}
-                sent => break sent?,
-            }
+    fn exchange(
+        &self,
+        polling: &mut Polling,
+        frame: &mut [u8],
+        length: usize,
+    ) -> Result<Received, Errno> {
+        let quiet = self.row.may_block.then(Quiet::begin);
+        let found = self.send_and_look(polling, frame, length);
+        let is_broken = found.is_none() && quiet.as_ref().is_some_and(Quiet::is_broken);
+        quiet.into_iter().for_each(Quiet::end);
+        match found {
+            Some(received) => return received,
+            None if is_broken => return self.soon(frame),
+            None => {}
         }
         loop {
             match record::receive(self.lane, frame, self.flags) {
-                Err(Errno::INTR) if self.row.may_block => {
-                    let mut left = SOON;
-                    record::wait(self.lane, &mut left);
-                    let now = self.flags | libc::MSG_DONTWAIT;
-                    return match record::receive(self.lane, frame, now) {
-                        Err(_) => Err(Errno::INTR),
-                        received => received,
-                    };
-                }
+                Err(Errno::INTR) if self.row.may_block => return self.soon(frame),
                 Err(Errno::INTR) => {}
                 received => return received,
             }
+        }
+    }
+
+    /// Sends it, and looks for the reply.
+    fn send_and_look(
+        &self,
+        polling: &mut Polling,
+        frame: &mut [u8],
+        length: usize,
+    ) -> Option<Result<Received, Errno>> {
+        loop {
+            match record::send(self.lane, frame.get(..length).unwrap_or_default()) {
+                Err(Errno::INTR) => {}
+                Err(errno) => return Some(Err(errno)),
+                Ok(()) => break,
+            }
+        }
+        let now = self.flags | libc::MSG_DONTWAIT;
+        look(polling, || record::receive(self.lane, frame, now))
+    }
+
+    /// The reply, if it comes soon.
+    fn soon(&self, frame: &mut [u8]) -> Result<Received, Errno> {
+        let mut left = SOON;
+        record::wait(self.lane, &mut left);
+        let now = self.flags | libc::MSG_DONTWAIT;
+        match record::receive(self.lane, frame, now) {
+            Err(_) => Err(Errno::INTR),
+            received => received,
         }
     }
 }

@@ -9,11 +9,10 @@ use super::{
     ask,
     control::{Promise, holds},
     lanes::{self, signed},
-    mask,
+    mask::{self, SET_BYTES},
     sys::{self, Action, Stack, Trapped, call},
 };
 
-const SET_BYTES: u64 = 8;
 const UNBLOCK: u64 = 1;
 const SET_MASK: u64 = 2;
 const SIGNAL: u64 = 31;

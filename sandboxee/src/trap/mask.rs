@@ -8,8 +8,10 @@ use super::{
     sys::{self, Action, Trapped, call},
 };
 
-const TRAPPED: u64 = 1 << 30;
-const SET_BYTES: u64 = 8;
+/// `SIGSYS` in a set.
+pub(super) const TRAPPED: u64 = 1 << 30;
+/// Bytes of a set.
+pub(super) const SET_BYTES: u64 = 8;
 
 /// A call that waits, or watches signals, with a mask.
 #[derive(Debug, Clone, Copy)]

@@ -2,6 +2,7 @@
 
 use doorward_protocol::{
     frame::{HEADER, LONGEST_REPLY_FRAME},
+    polling::Polling,
     syscall::PATH_BYTES,
 };
 
@@ -25,6 +26,7 @@ pub(super) struct Kept {
     pub(super) lane: Own,
     pub(super) pipe: Pipe,
     pub(super) id: u32,
+    pub(super) polling: Polling,
 }
 
 /// Room for what is copied and sent.

@@ -371,3 +371,31 @@ unsafe extern "C" fn code_of_object(
     }
     0
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::{Action, RESTORER, doorward_trap_return};
+
+    /// How often a [`counted`] signal was handled.
+    pub(crate) static COUNT: AtomicU32 = AtomicU32::new(0);
+
+    extern "C" fn count(_: i32) {
+        COUNT.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Has a signal counted, with further flags.
+    pub(crate) fn counted(flags: u64) -> Action {
+        let (handler, restorer): (extern "C" fn(i32), unsafe extern "C" fn()) =
+            (count, doorward_trap_return);
+        let address =
+            |pointer: *const ()| u64::try_from(pointer.expose_provenance()).unwrap_or_default();
+        Action {
+            handler: address(handler as *const ()),
+            flags: RESTORER | flags,
+            restorer: address(restorer as *const ()),
+            mask: 0,
+        }
+    }
+}

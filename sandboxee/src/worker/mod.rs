@@ -121,6 +121,7 @@ impl Host {
             outgoing: vec![0; LONGEST_FRAME].into_boxed_slice(),
         };
         let mut incoming = vec![0; LONGEST_FRAME].into_boxed_slice();
+        let mut result = vec![0; frame::LONGEST_BODY].into_boxed_slice();
         loop {
             let length = match socket.receive(&mut incoming) {
                 Ok(length) => length,
@@ -131,7 +132,7 @@ impl Host {
             let FromHost::Call(asked, arguments) = frame::decode_from_host(record)? else {
                 return Err(ServeError::Unasked);
             };
-            match socket.serve(interface, &arena, &asked, arguments) {
+            match socket.serve(interface, &arena, &asked, arguments, &mut result) {
                 Err(ServeError::Lane(LaneError::Gone)) => return Ok(()),
                 served => served?,
             }
@@ -149,12 +150,12 @@ struct Socket {
 impl Socket {
     fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, LaneError> {
         let lane = &self.lane;
-        let looked =
-            self.polling
-                .seek(std::time::Instant::now, || match lane.receive_now(buffer) {
-                    Err(LaneError::NotReady) => None,
-                    other => Some(other),
-                });
+        let look = || match lane.receive_now(buffer) {
+            Err(LaneError::NotReady) => None,
+            other => Some(other),
+        };
+        let begun = std::time::Instant::now();
+        let looked = self.polling.seek(|| begun.elapsed(), look);
         let received = match looked {
             Some(received) => received,
             None => lane.receive(buffer),
@@ -174,12 +175,14 @@ impl Socket {
         arena: &Arena,
         asked: &frame::Call,
         arguments: &[u8],
+        result: &mut [u8],
     ) -> Result<(), ServeError> {
         let longest = usize::try_from(asked.longest).unwrap_or(usize::MAX);
         // A question in the middle of the call uses the other buffer.
-        let mut result = vec![0; longest.min(frame::LONGEST_BODY)];
+        let longest = longest.min(result.len());
+        let result = result.get_mut(..longest).unwrap_or_default();
         let mut call = Call::new(arena, asked, self);
-        let done = interface.dispatch(asked.method, arguments, &mut call, &mut result);
+        let done = interface.dispatch(asked.method, arguments, &mut call, result);
         let output = call.into_output();
         let (status, output, body) = match done {
             Ok(length) => (

@@ -91,18 +91,11 @@ pub(crate) fn bench(criterion: &mut Criterion, place: &Place, name: &str) {
     for (call, lanes) in [("open", 1), ("open by two", 2), ("open by four", 4)] {
         let mut floor = place.floor("lane");
         floor.arg(lanes.to_string());
-        for (what, mut client) in [
+        for (what, client) in [
             (call.to_owned(), entry(place, lanes)),
             (format!("{call} floor"), Client::start(floor)),
         ] {
-            let _warm = client.time("open", 1000, &place.file);
-            group.bench_function(&what, |bencher| {
-                bencher.iter_custom(|count| {
-                    let took = client.time("open", count, &place.file);
-                    place.times.keep(&format!("{name}/{what}"), count, took);
-                    took
-                });
-            });
+            place.time(&mut group, (name, &what), "open", client);
         }
     }
 }

@@ -70,6 +70,20 @@ const ROWS: &[Row] = &[
         1.25,
     ),
     row(
+        "open+close by the trap front, idle",
+        "trap/open",
+        "lane/open floor",
+        2.0,
+        1.25,
+    ),
+    row(
+        "open+close by the trap front, busy",
+        "trap busy/open",
+        "lane busy/open floor",
+        2.0,
+        1.25,
+    ),
+    row(
         "open+close by notification, idle",
         "notify/open",
         "notify/open floor",
@@ -196,12 +210,30 @@ impl Place {
         command
     }
 
-    /// A program under the policy that a run without one has.
-    fn doorward(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// A program under the policy that a run without one has, by a front.
+    fn doorward(&self, front: &str, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(built());
-        command.args(["run", "--quiet", "--"]).arg(program);
-        command.current_dir(self.tree.work());
+        command.args(["run", "--quiet", "--front", front, "--"]);
+        command.arg(program).current_dir(self.tree.work());
         command
+    }
+
+    /// Measures a call of a client; `name` is that of the group and of the function.
+    fn time(
+        &self,
+        group: &mut BenchmarkGroup<'_, WallTime>,
+        (name, what): (&str, &str),
+        call: &str,
+        mut client: Client,
+    ) {
+        let _warm = client.time(call, 1000, &self.file);
+        group.bench_function(what, |bencher| {
+            bencher.iter_custom(|count| {
+                let took = client.time(call, count, &self.file);
+                self.times.keep(&format!("{name}/{what}"), count, took);
+                took
+            });
+        });
     }
 }
 
@@ -218,23 +250,23 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
 fn notify(criterion: &mut Criterion, place: &Place, name: &str) {
     let mut group = group(criterion, name);
     for call in ["open", "stat"] {
-        let mut ours = place.doorward(&place.floor);
+        let mut ours = place.doorward("notify", &place.floor);
         ours.arg("ask");
         for (what, command) in [
             (call.to_owned(), ours),
             (format!("{call} floor"), place.floor("notify")),
         ] {
-            let mut client = Client::start(command);
-            let _warm = client.time(call, 1000, &place.file);
-            group.bench_function(&what, |bencher| {
-                bencher.iter_custom(|count| {
-                    let took = client.time(call, count, &place.file);
-                    place.times.keep(&format!("{name}/{what}"), count, took);
-                    took
-                });
-            });
+            place.time(&mut group, (name, &what), call, Client::start(command));
         }
     }
+}
+
+/// Its floor is that of lanes.
+fn trap(criterion: &mut Criterion, place: &Place, name: &str) {
+    let mut ours = place.doorward("trap", &place.floor);
+    ours.arg("ask");
+    let mut group = group(criterion, name);
+    place.time(&mut group, (name, "open"), "open", Client::start(ours));
 }
 
 fn main() {
@@ -242,10 +274,12 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let place = Place::make();
     lane::bench(&mut criterion, &place, "lane");
+    trap(&mut criterion, &place, "trap");
     notify(&mut criterion, &place, "notify");
     {
         let _busy = Busy::start();
         lane::bench(&mut criterion, &place, "lane busy");
+        trap(&mut criterion, &place, "trap busy");
         notify(&mut criterion, &place, "notify busy");
     }
     worker::bench(&mut criterion, &place);

@@ -32,9 +32,12 @@ pub(crate) fn bench(criterion: &mut Criterion, place: &Place) {
     let mut starts = vec![
         ("true native", Command::new("/bin/true")),
         ("true floor", floor),
-        ("true", place.doorward("/bin/true")),
+        ("true", place.doorward("notify", "/bin/true")),
         ("python3 native", python(Command::new("/usr/bin/python3"))),
-        ("python3", python(place.doorward("/usr/bin/python3"))),
+        (
+            "python3",
+            python(place.doorward("notify", "/usr/bin/python3")),
+        ),
     ];
     if Path::new("/usr/bin/bwrap").exists() {
         starts.push(("true bubblewrap", bubblewrap));

@@ -208,13 +208,15 @@ impl Front {
         polling: &mut Polling,
     ) -> Result<Option<Result<usize, LaneError>>, ApiError> {
         events.clear();
-        let found = polling.seek(Instant::now, || match only {
+        let look = || match only {
             Some(only) => match only.receive(buffer) {
                 Err(LaneError::NotReady) => None,
                 read => Some(Ok(Some(read))),
             },
             None => self.look(events, Some(&Timespec::default())),
-        });
+        };
+        let begun = Instant::now();
+        let found = polling.seek(|| begun.elapsed(), look);
         if let Some(found) = found {
             return found;
         }

@@ -266,16 +266,24 @@ pub(crate) fn ended_by_a_signal(own: &Own) {
     let fifo = CString::new(format!("{}/fifo", own.directory)).unwrap();
     let held = asks(own, 1).len();
     for number in 0..10 {
-        sys::alarm_after(2_000);
+        // On a busy machine one comes before the call, which natively ends nothing either.
+        sys::alarm_every(50_000, 2_000);
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(CWD, &fifo, flags, Mode::empty());
+        sys::alarm_after(0);
         assert_eq!(opened.unwrap_err(), Errno::INTR);
         own.ask_all(number);
     }
     for turn in 0..2_000_u64 {
         sys::alarm_after(1 + turn % 50);
+        let begun = std::time::Instant::now();
         let seen = own.open(1);
-        assert_eq!(seen, Ok(()), "{turn}");
+        // What is not answered within 20 ms is ended.
+        let late = begun.elapsed() > std::time::Duration::from_millis(20);
+        assert!(
+            seen == Ok(()) || late && seen == Err(Errno::INTR),
+            "{turn}: {seen:?}"
+        );
     }
     assert_eq!(descriptors(3).len(), held);
 }

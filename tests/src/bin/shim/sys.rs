@@ -298,7 +298,12 @@ pub(crate) fn frame() -> u64 {
 
 /// Has `SIGALRM` sent after so many microseconds.
 pub(crate) fn alarm_after(microseconds: u64) {
-    let timer = [0, 0, 0, microseconds];
+    alarm_every(0, microseconds);
+}
+
+/// The same, and again each time that `interval` has passed.
+pub(crate) fn alarm_every(interval: u64, microseconds: u64) {
+    let timer = [0, interval, 0, microseconds];
     let arguments = [0, address(&timer), 0, 0, 0, 0];
     call(libc::SYS_setitimer, arguments).unwrap();
 }
