@@ -1,8 +1,8 @@
 //! Positive controls: named defences that a build can leave out, so that a test can show that
-//! what it tries would succeed without them. Such a build has `--cfg doorward_control="NAME"`
-//! and carries a mark; a release build has neither (`tests/tests/notify/control.rs`). The build
-//! named `chosen` leaves out those that `$DOORWARD_WITHOUT` names, with commas between them;
-//! so does the one named `taken-over`, whose broker does what its sandboxee says.
+//! what it tries would succeed without them. Such a build has `--cfg doorward_control="chosen"`
+//! and carries a mark; a release build has neither (`tests/tests/notify/control.rs`). It leaves
+//! out those that `$DOORWARD_WITHOUT` names, with commas between them; so does the build
+//! `taken-over`, whose broker does what its sandboxee says.
 
 macro_rules! defences {
     ($($(#[$doc:meta])* $defence:ident = $name:tt,)*) => {
@@ -13,15 +13,13 @@ macro_rules! defences {
         }
 
         /// Whether this build leaves a defence out.
-        #[cfg(not(any(doorward_control = "chosen", doorward_control = "taken-over")))]
-        const fn is_left_out(defence: Defence) -> bool {
-            match defence {
-                $(Defence::$defence => cfg!(doorward_control = $name),)*
-            }
+        #[cfg(not(doorward_control))]
+        const fn is_left_out(_: Defence) -> bool {
+            false
         }
 
         /// Whether this defence was chosen to be left out.
-        #[cfg(any(doorward_control = "chosen", doorward_control = "taken-over"))]
+        #[cfg(doorward_control)]
         fn is_left_out(defence: Defence) -> bool {
             let name = match defence {
                 $(Defence::$defence => $name,)*
@@ -31,10 +29,7 @@ macro_rules! defences {
         }
 
         /// What a test looks for in a binary.
-        #[cfg(any(
-            doorward_control = "chosen",
-            doorward_control = "taken-over",
-            $(doorward_control = $name),*))]
+        #[cfg(doorward_control)]
         #[used]
         static MARK: &str = "this doorward was built without one of its defences";
     };
@@ -120,12 +115,12 @@ defences! {
 }
 
 /// The variable that names the defence to leave out.
-#[cfg(any(doorward_control = "chosen", doorward_control = "taken-over"))]
+#[cfg(doorward_control)]
 const CHOICE: &str = "DOORWARD_WITHOUT";
 
 /// The choice. It is read once, and by [`choice`] before a broker is forked, since that forgets
 /// its environment.
-#[cfg(any(doorward_control = "chosen", doorward_control = "taken-over"))]
+#[cfg(doorward_control)]
 fn chosen() -> Option<&'static std::ffi::OsStr> {
     static CHOSEN: std::sync::OnceLock<Option<std::ffi::OsString>> = std::sync::OnceLock::new();
     CHOSEN.get_or_init(|| std::env::var_os(CHOICE)).as_deref()
@@ -133,9 +128,9 @@ fn chosen() -> Option<&'static std::ffi::OsStr> {
 
 /// What a broker is told of that choice: nothing, but in a build that has it.
 pub(crate) fn choice() -> Option<(std::ffi::OsString, std::ffi::OsString)> {
-    #[cfg(any(doorward_control = "chosen", doorward_control = "taken-over"))]
+    #[cfg(doorward_control)]
     return chosen().map(|chosen| (CHOICE.into(), chosen.into()));
-    #[cfg(not(any(doorward_control = "chosen", doorward_control = "taken-over")))]
+    #[cfg(not(doorward_control))]
     None
 }
 
@@ -151,19 +146,13 @@ pub(crate) fn is_off(defence: Defence) -> bool {
 }
 
 /// Whether a defence is switched off.
-#[cfg(all(
-    not(test),
-    any(doorward_control = "chosen", doorward_control = "taken-over")
-))]
+#[cfg(all(not(test), doorward_control))]
 pub(crate) fn is_off(defence: Defence) -> bool {
     is_left_out(defence)
 }
 
 /// Whether a defence is switched off.
-#[cfg(all(
-    not(test),
-    not(any(doorward_control = "chosen", doorward_control = "taken-over"))
-))]
+#[cfg(all(not(test), not(doorward_control)))]
 pub(crate) const fn is_off(defence: Defence) -> bool {
     is_left_out(defence)
 }

@@ -32,7 +32,9 @@ pub fn control_of(name: &str, package: &str, program: &str) -> PathBuf {
     std::fs::create_dir_all(&place).expect("the target directory can be written");
     // cargo tells builds of the workspace apart by the path of this wrapper.
     let wrapper = place.join("rustc");
-    let script = format!("#!/bin/sh\nexec \"$@\" --cfg 'doorward_control=\"{name}\"'\n");
+    let script = format!(
+        "#!/bin/sh\nexec \"$@\" --cfg doorward_control --cfg 'doorward_control=\"{name}\"'\n"
+    );
     if std::fs::read_to_string(&wrapper).ok().as_deref() != Some(script.as_str()) {
         std::fs::write(&wrapper, script).expect("the target directory can be written");
         let mode = std::fs::Permissions::from_mode(0o755);

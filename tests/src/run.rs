@@ -18,7 +18,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{Level, Tree};
+use crate::{Level, Tree, control};
 
 /// How long after its end a program's output may stay open.
 const LINGER: Duration = Duration::from_secs(5);
@@ -128,6 +128,13 @@ impl<'a> Run<'a> {
     pub fn command(mut self, command: impl Into<PathBuf>) -> Self {
         self.command = Some(command.into());
         self
+    }
+
+    /// By the build that leaves a defence out.
+    #[must_use]
+    pub fn without(self, defence: &str) -> Self {
+        self.command(control("chosen"))
+            .variable("DOORWARD_WITHOUT", defence)
     }
 
     /// How long it may take; one minute if nothing is said.

@@ -9,7 +9,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::host::{finish, place, start, start_built};
+use crate::host::{command, finish, place, start};
 
 /// Appends to a file, and tells whether each line is there once.
 const PROGRAM: &str = "n=0; while [ $n -lt 200 ]; do echo $n >> /tmp/file; n=$((n+1)); done; \
@@ -52,10 +52,14 @@ fn interruptions_lose_and_repeat_nothing() {
 #[test]
 fn control_a_grant_with_the_answer_is_lost() {
     let _alone = alone();
-    let doorward = control("added-first");
+    let doorward = control("chosen");
     let tree = place(Level::Root);
     let lost = (0..20).any(|_| {
-        let mut host = start_built(doorward.clone(), &tree, &[], PROGRAM);
+        let mut command = command(doorward.clone(), &tree, &[], PROGRAM);
+        let mut host = command
+            .env("DOORWARD_WITHOUT", "added-first")
+            .spawn()
+            .unwrap();
         interrupt(&mut host);
         finish(host).code != 0
     });

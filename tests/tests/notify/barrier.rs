@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use doorward_tests::{Level, control};
+use doorward_tests::Level;
 
 use crate::bench::Bench;
 
@@ -69,7 +69,7 @@ fn what_a_worker_granted_can_be_executed_at_once() {
 fn control_a_copy_that_outlives_the_answer_is_met() {
     let bench = bench();
     let words = ["barrier", "written", "100", "./copy", "nothing"];
-    let run = bench.run(&words).command(control("grant-closed"));
+    let run = bench.run(&words).without("grant-closed");
     let ended = run.under("notify").succeeded();
     assert_ne!(ended.text(), CLEAN);
 }

@@ -21,7 +21,7 @@ fn obeys(path: &std::path::Path) -> bool {
 #[test]
 fn a_release_build_is_no_control() {
     assert!(!is_marked(&built()));
-    assert!(is_marked(&control("one-copy")));
+    assert!(is_marked(&control("chosen")));
     assert!(!obeys(&built()));
     assert!(obeys(&control("taken-over")));
 }

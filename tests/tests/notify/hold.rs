@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use doorward_tests::{Ended, Level, control};
+use doorward_tests::{Ended, Level};
 
 use crate::bench::Bench;
 
@@ -12,7 +12,7 @@ fn run(level: Level, words: &[&str], control_of: Option<&str>) -> Ended {
     let bench = Bench::new(level, &["hold"]);
     let mut run = bench.run(words).limit(Duration::from_secs(200));
     if let Some(defence) = control_of {
-        run = run.command(control(defence));
+        run = run.without(defence);
     }
     run.under("notify").succeeded()
 }

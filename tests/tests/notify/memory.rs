@@ -1,6 +1,6 @@
 //! Argument memory that others write while the broker decides.
 
-use doorward_tests::{Ended, Level, attempts, control};
+use doorward_tests::{Ended, Level, attempts};
 
 use crate::bench::Bench;
 
@@ -46,6 +46,6 @@ fn control_reading_the_name_twice_loses() {
     let bench = bench();
     let name = bench.tree.name("in/allowed/file");
     let run = bench.run(&["flip", "20000", "thread", name.to_str().unwrap()]);
-    let ended = run.command(control("one-copy")).under("flip");
+    let ended = run.without("one-copy").under("flip");
     assert!(had(&ended) > 0, "{}{}", ended.text(), ended.error());
 }
