@@ -49,7 +49,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    doorward::init(&[self_test::ENTRY]);
+    doorward::init(self_test::ENTRIES);
     if let Some(played) = self_test::play() {
         return played;
     }

@@ -17,7 +17,7 @@ pub(crate) struct Attempts {
     pub(crate) outcomes: Vec<Outcome>,
 }
 
-/// What came of it by one front.
+/// What came of it by one way.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) way: String,
@@ -37,7 +37,7 @@ impl Attempts {
         self.outcomes.iter().all(|outcome| outcome.permitted)
     }
 
-    /// The answers by notification and by lane.
+    /// The answers, by each way.
     pub(crate) fn told(&self) -> String {
         let told = |outcome: &Outcome| {
             let word = if outcome.reached { "REACHED" } else { "held" };

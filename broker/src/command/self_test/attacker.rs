@@ -23,7 +23,7 @@ use super::{
 };
 
 /// The longest that one attempt may take, in seconds.
-const PATIENCE: u32 = 10;
+pub(super) const PATIENCE: u32 = 10;
 
 /// What an attacker is told about the outside.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -63,6 +63,10 @@ pub(super) enum Way {
     Notify,
     /// By a lane.
     Api,
+    /// By system calls that trap.
+    Trap,
+    /// So, from within a worker.
+    Worker,
 }
 
 /// What one attempt, or what is permitted beside it, came to.
@@ -105,12 +109,7 @@ pub(super) fn perform(
     let way: Way = serde_json::from_str(&read(way)?).map_err(drop)?;
     let target: Target = serde_json::from_str(&read(target)?).map_err(drop)?;
     let lane = lane.map(Client::from_fd).transpose().map_err(drop)?;
-    let mut attacker = Attacker {
-        way,
-        target,
-        case: "",
-        lane: RefCell::new(lane),
-    };
+    let mut attacker = Attacker::new(way, target, lane);
     let name = read(name)?;
     for case in case::all() {
         if name.is_empty() || name == case.name {
@@ -133,7 +132,46 @@ pub(super) struct Attacker {
     lane: RefCell<Option<Client>>,
 }
 
+/// One that tries a case in its own process.
+#[derive(Debug)]
+pub(super) struct Here {
+    attacker: Attacker,
+    case: &'static Case,
+}
+
+impl Here {
+    /// Tries it.
+    pub(super) fn attempt(&self) -> Attempt {
+        (self.case.attack)(&self.attacker)
+    }
+
+    /// Whether what is permitted works.
+    pub(super) fn permitted(&self) -> bool {
+        permitted::works(&self.attacker, self.case.permitted)
+    }
+}
+
 impl Attacker {
+    /// One that asks on this lane, if there is one.
+    pub(super) fn new(way: Way, target: Target, lane: Option<Client>) -> Self {
+        Self {
+            way,
+            target,
+            case: "",
+            lane: RefCell::new(lane),
+        }
+    }
+
+    /// For the case of a name, if there is one.
+    pub(super) fn here(mut self, name: &str) -> Option<Here> {
+        let case = case::all().into_iter().find(|case| case.name == name)?;
+        self.case = case.name;
+        Some(Here {
+            attacker: self,
+            case,
+        })
+    }
+
     fn attempt(&self, case: &Case) -> Line {
         let (attempt, status) = self.apart(|| (case.attack)(self));
         let (permitted, _) = self.apart(|| Attempt {

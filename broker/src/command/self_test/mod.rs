@@ -1,8 +1,8 @@
 //! `doorward doctor --self-test`: real sandboxes are attacked, and it is looked at from outside
 //! whether that came to anything.
 //!
-//! Each case is tried three times: without a sandbox, as the control that the attempt can
-//! succeed here; and under a policy by each front, beside what that policy permits.
+//! Each case is tried without a sandbox, as the control that the attempt can succeed here; and
+//! under a policy by each front, and from within a worker, beside what that policy permits.
 
 mod attacker;
 mod attacks;
@@ -12,8 +12,8 @@ mod place;
 #[allow(unsafe_code, reason = "raw system calls live here alone")]
 mod sys;
 mod told;
+mod worker;
 
-pub(crate) use attacker::ENTRY;
 pub(crate) use told::perform;
 
 use std::{
@@ -25,16 +25,22 @@ use std::{
     sync::Arc,
 };
 
-use doorward::host::{Ended, Program, Sandbox, told as sentence};
+use doorward::{
+    Entry,
+    host::{Ended, Program, Sandbox, told as sentence},
+};
 use doorward_policy::{Expansion, Policy};
 use serde::{Deserialize, Serialize};
 
-use attacker::{Line, Way};
+use attacker::{ENTRY, Line, Way};
 use case::{Case, Sign};
 use place::Place;
 
 /// The first word of a process that plays a part in this.
 const PART: &str = "doorward-self-test";
+
+/// What its sandboxes run.
+pub(crate) const ENTRIES: &[Entry] = &[ENTRY, worker::ENTRY];
 
 /// Plays a part and ends, where this process was started for that.
 pub(crate) fn play() -> Option<ExitCode> {
@@ -92,15 +98,15 @@ fn tried(way: Way, name: &str) -> Result<Vec<Outcome>, SelfTestError> {
         name.to_owned(),
     ];
     let arguments = arguments.map(OsString::from).to_vec();
+    let mut cases = case::all();
+    cases.retain(|case| name.is_empty() || name == case.name);
     let (lines, ended) = match way {
         Way::Native => natively(&place, arguments)?,
-        Way::Notify | Way::Api => sandboxed(way, &place, arguments)?,
+        Way::Notify | Way::Api | Way::Trap => sandboxed(way, &place, arguments)?,
+        Way::Worker => (by_workers(&place, &cases)?, String::new()),
     };
-    let cases = case::all();
-    let wanted = cases
+    cases
         .iter()
-        .filter(|case| name.is_empty() || name == case.name);
-    wanted
         .map(|case| {
             let line = lines.iter().find(|line| line.case == case.name);
             let line = line.ok_or_else(|| SelfTestError::Attacker(ended.clone()))?;
@@ -135,8 +141,7 @@ fn natively(place: &Place, mut arguments: Vec<OsString>) -> Result<Told, SelfTes
     Ok((told.unwrap_or_default(), status.to_string()))
 }
 
-fn sandboxed(way: Way, place: &Place, arguments: Vec<OsString>) -> Result<Told, SelfTestError> {
-    let front = if way == Way::Api { "api" } else { "notify" };
+fn policy(front: &str, place: &Place) -> Result<Arc<Policy>, SelfTestError> {
     let document = POLICY
         .replace("FRONT", front)
         .replace("PORT", &place.target.port.to_string());
@@ -144,19 +149,43 @@ fn sandboxed(way: Way, place: &Place, arguments: Vec<OsString>) -> Result<Told, 
         cwd: Some(place.target.directory.clone()),
         ..Expansion::default()
     };
-    let policy = Policy::parse(&document, "self-test", place.directory(), &expansion)?.policy;
+    let loaded = Policy::parse(&document, "self-test", place.directory(), &expansion)?;
+    Ok(Arc::new(loaded.policy))
+}
+
+/// Where what is said to nobody goes.
+fn nowhere() -> Result<OwnedFd, SelfTestError> {
+    let opened = File::options().write(true).open("/dev/null");
+    Ok(opened.map_err(SelfTestError::Place)?.into())
+}
+
+fn by_workers(place: &Place, cases: &[&'static Case]) -> Result<Vec<Line>, SelfTestError> {
+    let program = Program::Entry {
+        name: worker::ENTRY.name.to_owned(),
+        arguments: Vec::new(),
+    };
+    let input = place.input().map_err(SelfTestError::Place)?;
+    let sandbox = Sandbox::new(policy("trap", place)?, program);
+    let zygote = worker::zygote(sandbox.streams([input, nowhere()?, nowhere()?]))?;
+    worker::tried(&zygote, &place.target, cases)
+}
+
+fn sandboxed(way: Way, place: &Place, arguments: Vec<OsString>) -> Result<Told, SelfTestError> {
+    let front = match way {
+        Way::Api => "api",
+        Way::Trap => "trap",
+        _ => "notify",
+    };
     let pipe = |errno: rustix::io::Errno| SelfTestError::Place(errno.into());
     let (output, writer) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(pipe)?;
     let input = place.input().map_err(SelfTestError::Place)?;
-    let error = File::options().write(true).open("/dev/null");
-    let error = error.map_err(SelfTestError::Place)?;
     let program = Program::Entry {
         name: ENTRY.name.to_owned(),
         arguments,
     };
-    let running = Sandbox::new(Arc::new(policy), program)
-        .streams([input, writer, error.into()])
+    let running = Sandbox::new(policy(front, place)?, program)
+        .streams([input, writer, nowhere()?])
         .start()
         .map_err(|error| SelfTestError::Host(sentence(&error)))?;
     let lines = lines(output);

@@ -20,9 +20,11 @@ pub(super) fn works(attacker: &Attacker, permitted: Permitted) -> bool {
         Permitted::Read => read(attacker),
         Permitted::Write => write(attacker),
         Permitted::Connect => connect(attacker),
+        // A worker makes none.
+        Permitted::Process if attacker.way == Way::Worker => read(attacker),
         Permitted::Process => process(),
         // A lane has no exec: a program is a typed spawn there, which other tests show.
-        Permitted::Program if attacker.way == Way::Api => read(attacker),
+        Permitted::Program if !matches!(attacker.way, Way::Native | Way::Notify) => read(attacker),
         Permitted::Program => {
             program(&attacker.directory().join("granted/permitted/program")) == 42
         }

@@ -2,7 +2,7 @@
 
 use super::{HERE, address, bits, room};
 use crate::self_test::{
-    attacker::Attacker,
+    attacker::{Attacker, Way},
     case::{Attempt, Case, Permitted, Sign},
     sys,
 };
@@ -240,8 +240,9 @@ fn kernel_log(_: &Attacker) -> Attempt {
     Attempt::best([sys::call(libc::SYS_syslog, &arguments)])
 }
 
-fn further_filter(_: &Attacker) -> Attempt {
+fn further_filter(attacker: &Attacker) -> Attempt {
     const LOAD_FILTER: u64 = 1;
+    const NEW_LISTENER: u64 = 8;
     let _kept = sys::call(
         libc::SYS_prctl,
         &[bits(libc::PR_SET_NO_NEW_PRIVS), 1, 0, 0, 0],
@@ -254,8 +255,11 @@ fn further_filter(_: &Attacker) -> Attempt {
         k: libc::SECCOMP_RET_ALLOW,
     };
     let program = [1_u64, address(&allow)];
+    // Where calls trap one that narrows may be had, and none that hears of calls.
+    let traps = matches!(attacker.way, Way::Trap | Way::Worker);
+    let flags = if traps { NEW_LISTENER } else { 0 };
     Attempt::best([
-        sys::call(libc::SYS_seccomp, &[LOAD_FILTER, 0, address(&program)]),
+        sys::call(libc::SYS_seccomp, &[LOAD_FILTER, flags, address(&program)]),
         sys::call(
             libc::SYS_prctl,
             &[bits(libc::PR_SET_SECCOMP), 2, address(&program), 0, 0],
