@@ -89,8 +89,8 @@ pub(crate) fn all(own: &Own) {
     // The control: this process is answered, also where it says who it is.
     assert!(send(None).is_ok() && next() > HEADER);
     assert!(send(Some(&UnixCredentials::new())).is_ok() && next() > HEADER);
-    // One that was forked unseen has inherited it.
-    let child = sys::clone(0, child);
+    // One that shares the descriptors, and not the memory, has it too.
+    let child = sys::clone(libc::CLONE_FILES, child);
     assert_eq!(sys::wait(child), 0);
     assert_eq!(next(), 0);
     own.ask_all(1);
