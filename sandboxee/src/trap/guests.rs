@@ -14,19 +14,19 @@ use super::{
     table::Table,
 };
 
-/// Does something with a slot for this operation alone.
+/// Does something with a slot for this operation of this process, `own`, alone.
 ///
 /// # Errors
 /// What the work meets; `EINTR` in a child that was forked in the midst of it.
 pub(super) fn with<T>(
     table: &Table,
+    own: u32,
     needs: Needs,
     work: impl FnOnce(&mut Kept, &mut Room) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     if !holds(Promise::DeadBuried) {
         return with_fresh(needs, work);
     }
-    let own = lanes::process();
     let claimed = table.guests.claim(own).or_else(|| {
         bury(table, own);
         table.guests.claim(own)

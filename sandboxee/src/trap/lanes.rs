@@ -98,7 +98,7 @@ pub(super) fn is_own(own: Own) -> bool {
 /// another, which may share its descriptors, those of all.
 fn kept() -> impl Iterator<Item = u32> {
     let own = process();
-    let is_guest = sys::table().is_none_or(|table| owner(table) != Some(own));
+    let is_guest = sys::table().is_none_or(|table| !is_of(table, own));
     let held = ENTRIES
         .iter()
         .map(|entry| entry.holder.load(Ordering::Acquire));
@@ -490,11 +490,10 @@ fn dead_end(own: u32) -> Option<(i32, Option<i32>)> {
     make().ok().map(|dead| (dead, Some(freed)))
 }
 
-/// This process, if the table is its own. It is nobody's in a child that shares its parent's
+/// Whether the table is this process's own. It is nobody's in a child that shares its parent's
 /// descriptors, and in one that was forked unseen, which may.
-fn owner(table: &Table) -> Option<u32> {
-    let own = process();
-    (table.process.load(Ordering::Acquire) == own).then_some(own)
+fn is_of(table: &Table, own: u32) -> bool {
+    table.process.load(Ordering::Acquire) == own
 }
 
 /// Does something with a slot of its own.
@@ -506,9 +505,10 @@ pub(super) fn with<T>(
     work: impl FnOnce(&mut Kept, &mut Room) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     let table = sys::table().ok_or(Errno::NOSYS)?;
-    let Some(own) = owner(table) else {
-        return guests::with(table, needs, work);
-    };
+    let own = process();
+    if !is_of(table, own) {
+        return guests::with(table, own, needs, work);
+    }
     if table.guests.holders().any(|holder| holder != 0) {
         guests::bury(table, own);
     }
@@ -517,7 +517,7 @@ pub(super) fn with<T>(
     {
         let done = work(slot.kept.claimed(), slot.room.claimed());
         table.claims.release(place);
-        if table.process.load(Ordering::Acquire) != own {
+        if !is_of(table, own) {
             return Err(Errno::INTR);
         }
         return done;

@@ -51,16 +51,7 @@ fn asks(own: &Own, number: usize) -> Vec<(i32, u64)> {
 pub(crate) fn forked(own: &Own) {
     generation(own, 0);
     // While other threads ask, whose operations are in the child's copy as well.
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for number in 1..4 {
-            let over = &over;
-            scope.spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    own.ask_all(number);
-                }
-            });
-        }
+    own.while_others_ask(|| {
         for turn in 0..100 {
             let parents = asks(own, 0);
             let child = if turn % 2 == 0 {
@@ -79,7 +70,6 @@ pub(crate) fn forked(own: &Own) {
             own.ask_all(0);
             assert_eq!(sys::wait(child), 0, "turn {turn}");
         }
-        over.store(true, Ordering::Relaxed);
     });
 }
 
@@ -151,16 +141,7 @@ extern "C" fn in_clone(_: *mut libc::c_void) -> i32 {
 /// both kinds.
 pub(crate) fn cloned(own: &Own) {
     let own = kept(own);
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for number in 1..3 {
-            let over = &over;
-            scope.spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    own.ask_all(number);
-                }
-            });
-        }
+    own.while_others_ask(|| {
         for flags in [
             0,
             libc::CLONE_VM,
@@ -173,7 +154,6 @@ pub(crate) fn cloned(own: &Own) {
                 assert_eq!(sys::wait(child), 0, "flags {flags:#x}");
             }
         }
-        over.store(true, Ordering::Relaxed);
     });
 }
 

@@ -65,22 +65,12 @@ pub(crate) fn sharing_descriptors(own: &Own) {
 }
 
 fn while_others_ask(own: &Own) {
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for number in 1..4 {
-            let over = &over;
-            scope.spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    own.ask_all(number);
-                }
-            });
-        }
+    own.while_others_ask(|| {
         for _ in 0..50 {
             let child = sys::clone(libc::CLONE_FILES, asks);
             own.ask_all(4);
             assert_eq!(sys::wait(child), 0);
         }
-        over.store(true, Ordering::Relaxed);
     });
 }
 

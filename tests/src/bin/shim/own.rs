@@ -1,6 +1,9 @@
 //! Files of which each says whose it is, so that an answer to another question is seen.
 
-use std::ffi::CString;
+use std::{
+    ffi::CString,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use rustix::{
     fs::{self, Access, AtFlags, CWD, Mode, OFlags},
@@ -122,6 +125,23 @@ impl Own {
             let seen = self.ask(number, turn);
             assert_eq!(seen, Ok(()), "{number} {turn}");
         }
+    }
+
+    /// Does something while three other threads ask.
+    pub(crate) fn while_others_ask(&self, act: impl FnOnce()) {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for number in 1..4 {
+                let over = &over;
+                scope.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        self.ask_all(number);
+                    }
+                });
+            }
+            act();
+            over.store(true, Ordering::Relaxed);
+        });
     }
 }
 
